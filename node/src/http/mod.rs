@@ -7,6 +7,7 @@
 pub mod body;
 pub mod headers;
 pub mod message;
+pub mod standard;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use headers::Headers;

@@ -33,6 +33,16 @@ pub struct Env {
     pub source: Option<&'static str>,
     /// The client's method before a middleware changed it (`swift.orig_req_method`).
     pub original_method: Option<crate::http::Method>,
+    /// Whether the client came over TLS (`wsgi.url_scheme` is `https`).
+    pub secure: bool,
+    /// The address the client connected to (`SERVER_NAME` and `SERVER_PORT`): what URLs in answers name where
+    /// the client sent no `Host`.
+    pub local: Option<std::net::SocketAddr>,
+    /// Leave a relative `Location` as it is instead of completing it (`swift.leave_relative_location`).
+    pub leave_relative_location: bool,
+    /// Authorization is settled by an outer link: an auth middleware that allows overrides lets the request
+    /// pass (`swift.authorize_override`).
+    pub authorize_override: bool,
     /// Decides whether the request may be done, called by the controllers once they know the ACL
     /// (`swift.authorize`). `None`: nobody asked to decide, everything goes.
     pub authorize: Option<Arc<dyn Authorize>>,
@@ -48,7 +58,7 @@ pub struct Env {
     pub info_cache: Arc<InfoCache>,
     /// The shared cache (`swift.cache`), where the pipeline has one.
     pub cache: Option<Arc<dyn super::info::SharedCache>>,
-    /// Whether to read from backends in the newest way (`swift.req_info` is filled either way).
+    /// What inner links tell the access log; shared by the copies of one request's environment.
     pub log: Arc<parking_lot::Mutex<LogFields>>,
 }
 
@@ -59,6 +69,8 @@ pub struct LogFields {
     pub info: Vec<String>,
     /// Whether the request was already logged (`swift.proxy_access_log_made`).
     pub logged: bool,
+    /// Who the client is, as the auth middleware knows them (`swift.access_logging`'s `user_id`).
+    pub user_id: Option<Arc<str>>,
     /// The storage policy index that served it.
     pub policy_index: Option<u32>,
 }
@@ -71,14 +83,29 @@ pub trait Authorize: Send + Sync {
 }
 
 impl Env {
-    /// The environment of a sub-request that `source` makes with the client's rights.
+    /// The environment of a sub-request that `source` makes with the client's rights: it is authorized anew,
+    /// and logged by itself.
     pub fn subrequest(&self, source: &'static str) -> Self {
-        Self { source: Some(source), acl: None, ..self.clone() }
+        Self {
+            source: Some(source),
+            original_method: None,
+            acl: None,
+            owner: false,
+            reseller: false,
+            log: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// The environment of a sub-request that `source` makes with every right (`make_pre_authed_request`).
     pub fn pre_authed(&self, source: &'static str) -> Self {
-        Self { authorize: None, remote_user: Some(".wsgi.pre_authed".into()), owner: true, ..self.subrequest(source) }
+        Self {
+            authorize: None,
+            authorize_override: true,
+            remote_user: Some(".wsgi.pre_authed".into()),
+            owner: true,
+            ..self.subrequest(source)
+        }
     }
 }
 

@@ -12,6 +12,11 @@ pub trait SharedCache: Send + Sync {
     async fn get(&self, key: &str) -> Option<Bytes>;
     /// Keeps `value` (JSON) under `key` for `ttl`. Failing to is no error.
     async fn set(&self, key: &str, value: Bytes, ttl: Duration);
+    /// Keeps `value` as [`set`](Self::set) does; whether some server kept it.
+    async fn try_set(&self, key: &str, value: Bytes, ttl: Duration) -> bool {
+        self.set(key, value, ttl).await;
+        true
+    }
     /// Forgets `key`.
     async fn delete(&self, key: &str);
     /// Adds `delta` to the counter `key` (made with `ttl` where it is missing); its new value.
