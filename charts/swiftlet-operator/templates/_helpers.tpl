@@ -1,0 +1,52 @@
+{{- define "swiftlet.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-operator" .Release.Name | trunc 63 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "swiftlet.selector" -}}
+app.kubernetes.io/name: swiftlet-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "swiftlet.labels" -}}
+{{ include "swiftlet.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "swiftlet.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "swiftlet.name" .) }}
+{{- end }}
+
+{{- define "swiftlet.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What one operator may do in a namespace whose clusters it runs. */}}
+{{- define "swiftlet.rules" -}}
+- apiGroups: [swiftlet.io]
+  resources: [swiftclusters, zones]
+  verbs: [get, list, watch]
+- apiGroups: [swiftlet.io]
+  resources: [swiftclusters/status, zones/status]
+  verbs: [patch]
+# A controller that owns what it makes must be let set finalizers on the owner (OwnerReferencesPermissionEnforcement).
+- apiGroups: [swiftlet.io]
+  resources: [swiftclusters/finalizers, zones/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [configmaps, secrets]
+  verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [""]
+  resources: [services, persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch]
+- apiGroups: [apps]
+  resources: [statefulsets, deployments]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
