@@ -111,6 +111,9 @@ impl Env {
 
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Env").field("trans_id", &self.trans_id).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Env")
+            .field("trans_id", &self.trans_id)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
