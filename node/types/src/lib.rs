@@ -6,6 +6,7 @@ pub mod conf;
 pub mod constraints;
 pub mod hash_path;
 pub mod names;
+pub mod pickle;
 pub mod policy;
 pub mod swift_conf;
 pub mod timestamp;
