@@ -1,6 +1,8 @@
 //! Swiftlet's resources, and the planner that turns them and the observed world into steps.
 //!
 //! Pure and synchronous: no I/O, no clock, no Kubernetes objects. The operator and `swiftlet dev` are its two
-//! executors.
+//! executors. The way of a manifest: [`documents`] (or the Kubernetes API) -> [`validate`] -> plan -> executor.
 
+pub mod documents;
 pub mod resources;
+pub mod validate;

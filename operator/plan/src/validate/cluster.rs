@@ -1,0 +1,219 @@
+//! Checks of a SwiftCluster: names, policies, users, proxies, upgrades.
+
+use super::{
+    Desired, Findings, Policy, ProxyPool, Subject, Upgrade, ValidatedCluster, ValidatedZone, config, rings,
+    zones,
+};
+use crate::resources::{API_VERSION, PolicySpec, PolicyType, SwiftClusterSpec, parse_duration_s};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Checks everything; the result is only good where no problem is the SwiftCluster's.
+pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<ValidatedCluster> {
+    let manifest = &desired.cluster;
+    let spec = &manifest.spec;
+    let subject = Subject::Cluster(manifest.name().to_string());
+    check_name(manifest.name(), &subject, findings);
+    if manifest.api_version != API_VERSION {
+        let message = format!("{:?}; this version reads {API_VERSION}", manifest.api_version);
+        findings.problem(&subject, "apiVersion", "InvalidVersion", message);
+    }
+    let rings = rings::check(spec, &subject, findings);
+    let policies = check_policies(&spec.policies, &subject, findings);
+    let users = check_users(desired, &subject, findings);
+    config::check(&spec.config, &subject, "spec.config", findings);
+    let (zones, refused_zones) = zones::check(desired, &rings, findings);
+    let upgrade = check_upgrade(spec, &zones, &subject, findings)?;
+    Some(ValidatedCluster {
+        name: manifest.name().to_string(),
+        namespace: manifest.namespace().to_string(),
+        version: spec.version.clone(),
+        image: spec.image.clone(),
+        rings,
+        policies,
+        users,
+        hash_path: desired.hash_path.clone(),
+        zones,
+        refused_zones,
+        proxies: check_proxies(spec, &subject, findings),
+        config: spec.config.clone(),
+        upgrade,
+    })
+}
+
+fn check_name(name: &str, subject: &Subject, findings: &mut Findings) {
+    if !is_label(name) || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 44 {
+        let message =
+            format!("{name:?}; a letter, then lower-case letters, digits and -, at most 44 characters");
+        findings.problem(subject, "metadata.name", "InvalidName", message);
+    }
+}
+
+/// Whether `name` can be part of a host name.
+pub(super) fn is_label(name: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    !name.is_empty() && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+fn check_policies(specs: &[PolicySpec], subject: &Subject, findings: &mut Findings) -> Vec<Policy> {
+    if specs.is_empty() {
+        let lone =
+            Policy { index: 0, name: "Policy-0".into(), aliases: vec![], default: true, deprecated: false };
+        return vec![lone];
+    }
+    let mut names = BTreeSet::new();
+    let mut indexes = BTreeSet::new();
+    for (i, policy) in specs.iter().enumerate() {
+        let path = |field: &str| format!("spec.policies[{i}].{field}");
+        if !indexes.insert(policy.index) {
+            let message = format!("{} is used twice; indexes are unique", policy.index);
+            findings.problem(subject, path("index"), "InvalidPolicy", message);
+        }
+        for (field, name) in std::iter::once(("name", &policy.name))
+            .chain(policy.aliases.iter().map(|alias| ("aliases", alias)))
+        {
+            check_policy_name(name, &mut names, subject, path(field), findings);
+        }
+        if policy.type_ == PolicyType::ErasureCoding {
+            let message = "erasureCoding is not built yet; use replication";
+            findings.problem(subject, path("type"), "NotBuilt", message);
+        }
+        if policy.deprecated && (policy.default || specs.len() == 1) {
+            findings.problem(
+                subject,
+                path("deprecated"),
+                "InvalidPolicy",
+                "the default policy cannot be deprecated",
+            );
+        }
+    }
+    if !indexes.contains(&0) {
+        findings.problem(subject, "spec.policies", "InvalidPolicy", "no policy has index 0; one must");
+    }
+    let defaults = specs.iter().filter(|p| p.default).count();
+    if defaults > 1 || defaults == 0 && specs.len() > 1 {
+        let message = format!("{defaults} policies are the default one; exactly one must be");
+        findings.problem(subject, "spec.policies", "InvalidPolicy", message);
+    }
+    let mut policies: Vec<Policy> = specs.iter().map(|spec| policy(spec, specs.len() == 1)).collect();
+    policies.sort_by_key(|p| p.index);
+    policies
+}
+
+fn check_policy_name(
+    name: &str,
+    seen: &mut BTreeSet<String>,
+    subject: &Subject,
+    path: String,
+    findings: &mut Findings,
+) {
+    let lower = name.to_ascii_lowercase();
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        let message = format!("{name:?}; letters, digits and - make a policy's name");
+        findings.problem(subject, path, "InvalidPolicy", message);
+    } else if !seen.insert(lower) {
+        let message =
+            format!("{name:?} is used twice; names and aliases are unique, upper and lower case alike");
+        findings.problem(subject, path, "InvalidPolicy", message);
+    }
+}
+
+fn policy(spec: &PolicySpec, alone: bool) -> Policy {
+    Policy {
+        index: spec.index,
+        name: spec.name.clone(),
+        aliases: spec.aliases.clone(),
+        default: spec.default || alone,
+        deprecated: spec.deprecated,
+    }
+}
+
+fn check_users(desired: &Desired, subject: &Subject, findings: &mut Findings) -> BTreeMap<String, String> {
+    let path = "spec.auth.tempauth.usersSecretName";
+    let name = &desired.cluster.spec.auth.tempauth.users_secret_name;
+    let Some(users) = &desired.users else {
+        let message = format!(
+            "there is no Secret {name}; make one with a key a user, user_<account>_<name>: \"<key> .admin\""
+        );
+        findings.problem(subject, path, "UsersSecretMissing", message);
+        return BTreeMap::new();
+    };
+    for (key, value) in users {
+        let parts = key.strip_prefix("user_").or_else(|| key.strip_prefix("user64_"));
+        if !parts
+            .is_some_and(|rest| rest.split_once('_').is_some_and(|(a, u)| !a.is_empty() && !u.is_empty()))
+        {
+            let message = format!("Secret {name} has the key {key:?}; a user's key is user_<account>_<name>");
+            findings.problem(subject, path, "InvalidUser", message);
+        } else if value.trim().is_empty() {
+            // The value is a password: the message must not hold it.
+            let message = format!("Secret {name}: {key} is empty; it holds the user's key, then groups");
+            findings.problem(subject, path, "InvalidUser", message);
+        } else if value.contains(['\n', '\r', '\0']) {
+            let message = format!("Secret {name}: {key} has more than one line");
+            findings.problem(subject, path, "InvalidUser", message);
+        }
+    }
+    users.clone()
+}
+
+fn check_proxies(spec: &SwiftClusterSpec, subject: &Subject, findings: &mut Findings) -> Vec<ProxyPool> {
+    let mut names = BTreeSet::new();
+    for (i, pool) in spec.proxies.iter().enumerate() {
+        let path = format!("spec.proxies[{i}].name");
+        if !is_label(&pool.name) || pool.name.len() > 16 {
+            let message = format!("{:?}; lower-case letters, digits and -, at most 16 characters", pool.name);
+            findings.problem(subject, path, "InvalidName", message);
+        } else if !names.insert(&pool.name) {
+            findings.problem(subject, path, "InvalidName", format!("{:?} is used twice", pool.name));
+        }
+        config::check(&pool.config, subject, &format!("spec.proxies[{i}].config"), findings);
+    }
+    if spec.proxies.is_empty() {
+        findings.problem(
+            subject,
+            "spec.proxies",
+            "InvalidProxies",
+            "there is none; leave it out for the default pool",
+        );
+    }
+    let pool = |p: &crate::resources::ProxySpec| ProxyPool {
+        name: p.name.clone(),
+        replicas: p.replicas,
+        config: p.config.clone(),
+    };
+    spec.proxies.iter().map(pool).collect()
+}
+
+fn check_upgrade(
+    spec: &SwiftClusterSpec,
+    zones: &[ValidatedZone],
+    subject: &Subject,
+    findings: &mut Findings,
+) -> Option<Upgrade> {
+    let upgrade = &spec.upgrade;
+    if !upgrade.windows.is_empty() {
+        findings.problem(
+            subject,
+            "spec.upgrade.windows",
+            "NotBuilt",
+            "windows are not built yet; leave them out",
+        );
+    }
+    let soak_s = match parse_duration_s(&upgrade.soak) {
+        Ok(soak_s) => soak_s,
+        Err(error) => {
+            findings.problem(subject, "spec.upgrade.soak", "InvalidUpgrade", error.to_string());
+            return None;
+        }
+    };
+    let asked = upgrade.canary_zone.iter().chain(&upgrade.order);
+    let mut zone_order: Vec<String> = Vec::new();
+    for name in asked.chain(zones.iter().map(|zone| &zone.name)) {
+        let exists = zones.iter().any(|zone| zone.name == *name);
+        if exists && !zone_order.contains(name) {
+            zone_order.push(name.clone());
+        }
+    }
+    let max_unavailable = usize::try_from(upgrade.max_unavailable.max(1)).unwrap_or(usize::MAX);
+    Some(Upgrade { paused: upgrade.paused, zone_order, max_unavailable, soak_s })
+}
