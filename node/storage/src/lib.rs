@@ -1,1 +1,9 @@
-//! placeholder
+//! Swift's disk formats: object files, SQLite brokers, locks, devices. No HTTP, no runtime.
+//!
+//! Everything is synchronous: a caller runs it where blocking is allowed. FORMAT.md beside this crate accounts
+//! for every byte on disk.
+
+pub mod device;
+mod fs;
+pub mod lock;
+pub mod object;

@@ -1,0 +1,265 @@
+//! A partition's suffix hashes: `hashes.pkl`, and `hashes.invalid` where changes are noted for the next rehash.
+//!
+//! Replicators compare partitions by these. Every change of an object notes its suffix; a rehash folds the notes
+//! into the pickle under the partition's `.lock`, hashes what is stale without it, and writes the result only if
+//! nobody else changed the pickle meanwhile.
+
+use super::cleanup::cleanup;
+use super::fileset::FileSet;
+use super::location::partition_dir;
+use super::quarantine::quarantine_dir;
+use crate::fs;
+use crate::lock::{LockError, LockOptions, lock_dir};
+use md5::{Digest, Md5};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use swiftlet_types::pickle::{self, Dict, Value};
+use thiserror::Error;
+
+const PICKLE: &str = "hashes.pkl";
+const INVALIDATIONS: &str = "hashes.invalid";
+/// How often a rehash starts over because someone changed the pickle under it.
+const MAX_ATTEMPTS: usize = 20;
+
+/// Why hashes could not be read or noted.
+#[derive(Debug, Error)]
+pub enum HashesError {
+    /// The partition's lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Reading or writing.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The partition changed faster than it could be hashed.
+    #[error("{path}: changed during each of {MAX_ATTEMPTS} attempts to hash it")]
+    TooBusy {
+        /// The partition's folder.
+        path: PathBuf,
+    },
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> HashesError + '_ {
+    move |source| HashesError::Io { path: path.to_owned(), source }
+}
+
+/// Notes, under the partition's lock, that `suffix_dir` changed.
+pub fn invalidate(suffix_dir: &Path) -> Result<(), HashesError> {
+    let (Some(partition), Some(suffix)) = (suffix_dir.parent(), suffix_dir.file_name()) else {
+        return Err(at(suffix_dir)(io::ErrorKind::InvalidInput.into()));
+    };
+    let _lock = lock_dir(partition, LockOptions::default())?;
+    let path = partition.join(INVALIDATIONS);
+    let mut line = suffix.as_encoded_bytes().to_vec();
+    line.push(b'\n');
+    match File::options().append(true).create(true).open(&path) {
+        // the partition was removed after it was locked: nothing is left to be stale
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => opened.and_then(|mut file| file.write_all(&line)).map_err(at(&path)),
+    }
+}
+
+/// What `hashes.pkl` holds.
+#[derive(Debug, Clone, PartialEq)]
+struct Hashes {
+    /// By suffix; `None` is stale.
+    by_suffix: BTreeMap<String, Option<String>>,
+    /// `false` where the file is missing or damaged.
+    valid: bool,
+    /// When it was written, in seconds; -1 where it does not say.
+    updated: f64,
+}
+
+impl Hashes {
+    fn invalid() -> Self {
+        Self { by_suffix: BTreeMap::new(), valid: false, updated: -1.0 }
+    }
+
+    fn read(partition: &Path) -> Self {
+        let Ok(bytes) = std::fs::read(partition.join(PICKLE)) else { return Self::invalid() };
+        pickle::decode(&bytes).ok().and_then(|value| Self::from_value(&value)).unwrap_or_else(Self::invalid)
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        let mut hashes = Self { valid: true, ..Self::invalid() };
+        for (key, value) in &value.as_dict()?.entries {
+            match key.as_str()? {
+                "valid" => hashes.valid = value.as_int()? != 0,
+                "updated" => hashes.updated = value.as_float()?,
+                suffix if is_suffix(suffix) => {
+                    let hash = if *value == Value::None { None } else { Some(value.as_str()?.to_owned()) };
+                    hashes.by_suffix.insert(suffix.to_owned(), hash);
+                }
+                _ => return None,
+            }
+        }
+        Some(hashes)
+    }
+
+    fn write(&mut self, partition: &Path) -> Result<(), HashesError> {
+        self.updated = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let own = [("valid", Value::Bool(self.valid)), ("updated", Value::Float(self.updated))];
+        let suffixes =
+            self.by_suffix.iter().map(|(suffix, hash)| (suffix.as_str(), Value::from(hash.as_deref())));
+        let dict: Dict = own.into_iter().chain(suffixes).collect();
+        let path = partition.join(PICKLE);
+        fs::replace_file(&path, partition, &pickle::encode(&dict.into())).map_err(at(&path))
+    }
+}
+
+/// Whether `name` is a suffix folder's: three lower-case hex digits.
+pub fn is_suffix(name: &str) -> bool {
+    name.len() == 3 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Folds `hashes.invalid` into `hashes.pkl`.
+fn consolidate(partition: &Path) -> Result<Hashes, HashesError> {
+    let _lock = lock_dir(partition, LockOptions::default())?;
+    let mut hashes = Hashes::read(partition);
+    let path = partition.join(INVALIDATIONS);
+    let notes = match std::fs::read(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(at(&path))?,
+    };
+    let notes = String::from_utf8_lossy(&notes);
+    let mut noted = notes.lines().map(str::trim).filter(|line| is_suffix(line)).peekable();
+    if noted.peek().is_some() {
+        hashes.by_suffix.extend(noted.map(|suffix| (suffix.to_owned(), None)));
+        hashes.write(partition)?;
+    }
+    if !notes.is_empty() {
+        // all of them are in the pickle now
+        File::create(&path).map_err(at(&path))?;
+    }
+    Ok(hashes)
+}
+
+/// The hash of each suffix of a partition, those in `recalculate` and the stale ones made anew; and how many
+/// were hashed. Empty where there is no such partition.
+pub fn get_hashes(
+    device: &Path,
+    policy: u32,
+    partition: u64,
+    recalculate: &[&str],
+    reclaim_age: Duration,
+) -> Result<(usize, BTreeMap<String, String>), HashesError> {
+    let dir = partition_dir(device, policy, partition);
+    if !dir.exists() {
+        return Ok((0, BTreeMap::new()));
+    }
+    let mut hashed = 0;
+    for _ in 0..MAX_ATTEMPTS {
+        if let Some(hashes) = try_rehash(device, &dir, recalculate, reclaim_age, &mut hashed)? {
+            let known = hashes.by_suffix.into_iter().filter_map(|(suffix, hash)| Some((suffix, hash?)));
+            return Ok((hashed, known.collect()));
+        }
+    }
+    Err(HashesError::TooBusy { path: dir })
+}
+
+/// One attempt; `None` where someone else changed the pickle meanwhile.
+fn try_rehash(
+    device: &Path,
+    dir: &Path,
+    recalculate: &[&str],
+    reclaim_age: Duration,
+    hashed: &mut usize,
+) -> Result<Option<Hashes>, HashesError> {
+    let found = consolidate(dir)?;
+    let mut hashes = found.clone();
+    let mut modified = false;
+    if !found.valid {
+        hashes = Hashes { valid: true, ..Hashes::invalid() };
+        let names = fs::list(dir).map_err(at(dir))?;
+        hashes.by_suffix.extend(names.into_iter().filter(|n| is_suffix(n)).map(|n| (n, None)));
+        modified = true;
+    }
+    hashes.by_suffix.extend(recalculate.iter().filter(|s| is_suffix(s)).map(|s| ((*s).to_owned(), None)));
+    let stale: Vec<String> =
+        hashes.by_suffix.iter().filter(|(_, h)| h.is_none()).map(|(s, _)| s.clone()).collect();
+    for suffix in stale {
+        modified = true;
+        match hash_suffix(device, &dir.join(&suffix), reclaim_age) {
+            Ok(Some(hash)) => {
+                *hashed += 1;
+                hashes.by_suffix.insert(suffix, Some(hash));
+            }
+            Ok(None) => {
+                hashes.by_suffix.remove(&suffix);
+            }
+            // it stays stale, and the next rehash tries again
+            Err(error) => {
+                tracing::error!(suffix = %dir.join(&suffix).display(), %error, "Error hashing suffix")
+            }
+        }
+    }
+    if !modified {
+        return Ok(Some(hashes));
+    }
+    let _lock = lock_dir(dir, LockOptions::default())?;
+    if Hashes::read(dir) != found {
+        return Ok(None);
+    }
+    hashes.write(dir)?;
+    Ok(Some(hashes))
+}
+
+/// The MD5 over what decides the state of each object in the suffix, after cleaning it up; `None` where nothing
+/// is left of it.
+pub fn hash_suffix(device: &Path, dir: &Path, reclaim_age: Duration) -> io::Result<Option<String>> {
+    let mut hash_dirs = match std::fs::read_dir(dir) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
+        Ok(_) => fs::list(dir)?,
+    };
+    hash_dirs.sort();
+    let mut md5 = Md5::new();
+    for name in hash_dirs {
+        let hash_dir = dir.join(name);
+        match cleanup(&hash_dir, reclaim_age) {
+            Ok((_, names)) if names.is_empty() => {}
+            Ok((set, _)) => add_to_hash(&mut md5, &set),
+            Err(error) if is_damage(&error) => quarantine_unlistable(device, dir, &hash_dir, &error)?,
+            Err(error) => return Err(error),
+        }
+    }
+    match std::fs::remove_dir(dir) {
+        // it was empty: as if it had never been
+        Ok(()) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(_) => Ok(Some(hex::encode(md5.finalize()))),
+    }
+}
+
+fn add_to_hash(md5: &mut Md5, set: &FileSet) {
+    for file in set.meta.iter().chain(&set.tombstone).chain(&set.data) {
+        md5.update(file.timestamp.internal());
+        md5.update(file.extension.as_str());
+    }
+    if let Some(time) = set.content_type.as_ref().and_then(|file| file.content_type_timestamp) {
+        md5.update(time.internal());
+        md5.update("_ctype");
+    }
+}
+
+/// A file in the place of a folder, and what bad sectors look like.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotADirectory
+        || matches!(Errno::from_io_error(error), Some(Errno::NODATA | Errno::UCLEAN))
+}
+
+fn quarantine_unlistable(device: &Path, suffix: &Path, hash_dir: &Path, error: &io::Error) -> io::Result<()> {
+    let target = quarantine_dir(device, hash_dir).or_else(|_| quarantine_dir(device, suffix))?;
+    tracing::error!(dir = %hash_dir.display(), target = %target.display(), %error, "Quarantined: cannot be listed");
+    Ok(())
+}
