@@ -1,3 +1,22 @@
-//! Swift rings: devices, builder, rebalance, lookup, file formats, and their distribution in chunks.
+//! Swift's rings: which devices hold which partition, how that is decided, and the files it is kept in.
+//!
+//! - [`Ring`] answers lookups and [`SharedRing`] keeps one in step with its file; servers, proxies and tools use them.
+//! - [`RingData`] is a ring as it is stored; [`format`] turns it into bytes and back.
+//!
+//! Partitions are `u32`, devices are known by [`DeviceId`], and a replica is an index from 0.
 
-pub mod distribution;
+mod device;
+pub mod format;
+mod handoffs;
+mod ids;
+mod ring;
+mod shared;
+
+pub use device::{Device, DeviceId, bracketed};
+pub use handoffs::Handoffs;
+pub use ids::DeviceIds;
+pub use ring::{Ring, RingData, RingDataError};
+pub use shared::{LoadError, SharedRing, load_data};
+
+#[cfg(test)]
+mod testing;
