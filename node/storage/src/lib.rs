@@ -3,6 +3,7 @@
 //! Everything is synchronous: a caller runs it where blocking is allowed. FORMAT.md beside this crate accounts
 //! for every byte on disk.
 
+pub mod db;
 pub mod device;
 mod fs;
 pub mod lock;

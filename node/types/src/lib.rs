@@ -5,6 +5,7 @@
 pub mod conf;
 pub mod constraints;
 pub mod hash_path;
+pub mod json;
 pub mod names;
 pub mod pickle;
 pub mod policy;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,11 +112,16 @@ pub struct PythonSwift {
 
 impl PythonSwift {
     pub fn start(node: &Node) -> Self {
+        Self::run("diskfile_agent.py", node.root.path())
+    }
+
+    /// Runs a script of `tests/python`, which works below `root`.
+    pub fn run(script: &str, root: &Path) -> Self {
         let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
         let venv = std::env::var("SWIFT_VENV").unwrap_or_else(|_| format!("{workspace}/target/venv"));
         let mut child = Command::new(format!("{venv}/bin/python"))
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/diskfile_agent.py"))
-            .arg(node.root.path())
+            .arg(format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR")))
+            .arg(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
