@@ -39,7 +39,7 @@ swift:
 	@tests/setup/swift.sh
 
 .PHONY: test
-test: lint unit conformance chaos-short e2e ## everything CI runs
+test: lint unit interop conformance chaos-short e2e ## everything CI runs
 
 .PHONY: lint
 lint: rust ## format, clippy, licences, arrows between packages, generated files in step
@@ -54,6 +54,11 @@ lint: rust ## format, clippy, licences, arrows between packages, generated files
 unit: rust swift ## unit, property and interoperability tests (real Python Swift on the other side)
 	@echo "== unit"
 	@cargo test -q --workspace
+
+.PHONY: interop
+interop: build-node swift ## Python Swift's tools and real clients on `swiftlet dev`
+	@echo "== interop"
+	@$(SWIFT_TEST_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/interop tests/clients
 
 .PHONY: conformance conformance-all
 conformance: build-node swift ## Swift's functional suite on `swiftlet dev`, test by test against Swift's own outcome
