@@ -13,7 +13,7 @@ if [ -z "$deny" ]; then
   fi
 fi
 cd "$root"
-"$deny" --offline -L error check licenses bans sources
+"$deny" --locked -L error check licenses bans sources
 if compgen -G "${CARGO_HOME:-$HOME/.cargo}/advisory-db*/*" >/dev/null; then
   "$deny" --offline -L error check --disable-fetch advisories
 else
