@@ -1,0 +1,64 @@
+//! Query strings: the parameters of a request, as Swift's servers read and re-quote them.
+
+use bytes::Bytes;
+use swiftlet_types::names;
+
+/// The parameters of a query string, decoded: one value a name (the last given, at the place of the first).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Params {
+    /// Parses a query string. Names without a value have an empty one.
+    pub fn parse(query: &[u8]) -> Self {
+        let mut params = Self::default();
+        for (name, value) in names::query_pairs(query) {
+            params.set(&name, value);
+        }
+        params
+    }
+
+    /// The value of `name`, if given.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| &v[..])
+    }
+
+    /// Sets `name` to `value`.
+    pub fn set(&mut self, name: &[u8], value: impl Into<Vec<u8>>) {
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            Some((_, v)) => *v = value.into(),
+            None => self.0.push((name.to_vec(), value.into())),
+        }
+    }
+
+    /// As a query string again, without `?`.
+    pub fn to_query(&self) -> Bytes {
+        let quoted = |(n, v): &(Vec<u8>, Vec<u8>)| format!("{}={}", names::quote_component(n), names::quote_component(v));
+        self.0.iter().map(quoted).collect::<Vec<_>>().join("&").into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_last_value_counts_at_the_place_of_the_first() {
+        let mut params = Params::parse(b"marker=a%2Fb+c&reverse&marker=%FF&limit=10&=x");
+        assert_eq!(params.get("marker"), Some(&b"\xff"[..]));
+        assert_eq!(params.get("reverse"), Some(&b""[..]));
+        assert_eq!(params.get("format"), None);
+        params.set(b"format", "json");
+        assert_eq!(params.to_query(), "marker=%FF&reverse=&limit=10&=x&format=json");
+    }
+
+    proptest! {
+        #[test]
+        fn values_come_back(value in prop::collection::vec(any::<u8>(), 0..20)) {
+            let mut params = Params::default();
+            params.set(b"k", value.clone());
+            let query = params.to_query();
+            prop_assert_eq!(Params::parse(&query).get("k"), Some(&value[..]));
+        }
+    }
+}
