@@ -186,7 +186,12 @@ impl ProxyConfig {
                 .percent("container_listing_shard_ranges_skip_cache_pct", 0.0)?,
             namespace_cache_tokens_per_session: o.int("namespace_cache_tokens_per_session", 3)?,
             namespace_avg_backend_fetch_time: o.seconds("namespace_avg_backend_fetch_time", 0.3)?,
-            request_node_count: o.parsed("request_node_count", NodeCount::PerReplica(2), count, NodeCount::parse)?,
+            request_node_count: o.parsed(
+                "request_node_count",
+                NodeCount::PerReplica(2),
+                count,
+                NodeCount::parse,
+            )?,
             timing_expiry: o.seconds("timing_expiry", 300.0)?,
             allow_account_management: o.bool("allow_account_management", false),
             account_autocreate: o.bool("account_autocreate", false),
@@ -233,7 +238,9 @@ impl ProxyConfig {
             .chain(self.policy_options.iter().map(|(index, options)| (format!("policy {index}"), options)));
         all.filter(|(_, o)| !o.read_affinity.is_empty() && o.sorting_method != SortingMethod::Affinity)
             .map(|(label, _)| {
-                format!("sorting_method is not 'affinity'; {label} read_affinity setting will have no effect.")
+                format!(
+                    "sorting_method is not 'affinity'; {label} read_affinity setting will have no effect."
+                )
             })
             .collect()
     }
@@ -251,14 +258,17 @@ impl PolicyOptions {
         let text = |option: &str| holder(option).str(option).unwrap_or_default().to_owned();
         let of = |o: &str| holder(o);
         Ok(Self {
-            sorting_method: of("sorting_method").parsed("sorting_method", SortingMethod::Shuffle, sorting, |t| {
-                match t.to_lowercase().as_str() {
+            sorting_method: of("sorting_method").parsed(
+                "sorting_method",
+                SortingMethod::Shuffle,
+                sorting,
+                |t| match t.to_lowercase().as_str() {
                     "shuffle" => Some(SortingMethod::Shuffle),
                     "timing" => Some(SortingMethod::Timing),
                     "affinity" => Some(SortingMethod::Affinity),
                     _ => None,
-                }
-            })?,
+                },
+            )?,
             read_affinity: ReadAffinity::parse(&text("read_affinity"))
                 .map_err(|e| of("read_affinity").error("read_affinity", e.to_string()))?,
             write_affinity: WriteAffinity::parse(&text("write_affinity"))
@@ -282,7 +292,8 @@ impl PolicyOptions {
             concurrent_gets: of("concurrent_gets").bool("concurrent_gets", false),
             concurrency_timeout: of("concurrency_timeout")
                 .seconds("concurrency_timeout", conn_timeout.as_secs_f64())?,
-            concurrent_ec_extra_requests: of("concurrent_ec_extra_requests").int("concurrent_ec_extra_requests", 0)?,
+            concurrent_ec_extra_requests: of("concurrent_ec_extra_requests")
+                .int("concurrent_ec_extra_requests", 0)?,
         })
     }
 }
@@ -304,7 +315,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<ProxyConfig, ConfigError> {
-        let ini = Ini::parse("proxy-server.conf", &format!("[app:proxy-server]\nuse = egg:swift#proxy\n{text}"))?;
+        let ini =
+            Ini::parse("proxy-server.conf", &format!("[app:proxy-server]\nuse = egg:swift#proxy\n{text}"))?;
         let policies = Policies::from_ini(&Ini::parse("swift.conf", "[storage-policy:0]\nname = gold\n")?);
         ProxyConfig::read(&ini, &ini.paste("app:proxy-server")?, &policies.expect("one policy"))
     }

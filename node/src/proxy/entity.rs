@@ -57,12 +57,22 @@ impl Entity {
         let container_len = segment_len(container_on);
         let container_end = account_end + 1 + container_len;
         let has_object = path.len() > container_end + 1;
-        (container_len > 0).then_some(Self { path, account_end, container_end: Some(container_end), has_object })
+        (container_len > 0).then_some(Self {
+            path,
+            account_end,
+            container_end: Some(container_end),
+            has_object,
+        })
     }
 
     /// An account.
     pub fn account_of(account: &str) -> Self {
-        Self { path: format!("/{account}").into(), account_end: 1 + account.len(), container_end: None, has_object: false }
+        Self {
+            path: format!("/{account}").into(),
+            account_end: 1 + account.len(),
+            container_end: None,
+            has_object: false,
+        }
     }
 
     /// A container.
@@ -114,7 +124,8 @@ mod tests {
 
     #[test]
     fn names_what_the_path_names() {
-        let named = |a: &str, c: Option<&str>, o: Option<&str>| Ok((a.into(), c.map(Into::into), o.map(Into::into)));
+        let named =
+            |a: &str, c: Option<&str>, o: Option<&str>| Ok((a.into(), c.map(Into::into), o.map(Into::into)));
         assert_eq!(parse("/v1/a"), named("a", None, None));
         assert_eq!(parse("/v1/a/"), named("a", None, None));
         assert_eq!(parse("/v1.0/a/c"), named("a", Some("c"), None));

@@ -23,7 +23,12 @@ impl ErrorLimiter {
     /// A node is limited for `suppression_interval` after its last error, once it has had more than
     /// `suppression_limit` of them.
     pub fn new(suppression_interval: Duration, suppression_limit: u32) -> Self {
-        Self { suppression_interval, suppression_limit, nodes: Mutex::default(), failing: AtomicUsize::new(0) }
+        Self {
+            suppression_interval,
+            suppression_limit,
+            nodes: Mutex::default(),
+            failing: AtomicUsize::new(0),
+        }
     }
 
     /// How long a limited node is left alone.

@@ -84,7 +84,8 @@ fn strip<'a>(name: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
 /// the container's settings, and an empty value for what is to be removed.
 pub fn transfer(kind: ServerKind, client: &Headers, backend: &mut Headers) {
     let is_setting = |name: &[u8]| {
-        kind == ServerKind::Container && CONTAINER_SETTINGS.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()))
+        kind == ServerKind::Container
+            && CONTAINER_SETTINGS.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()))
     };
     for (name, _) in client.iter() {
         // X-Remove-Container-Meta-Color -> X-Container-Meta-Color
@@ -111,6 +112,15 @@ pub fn title_case(name: &[u8]) -> Vec<u8> {
             cased
         })
         .collect()
+}
+
+/// Adds `item` to the comma-separated list that `name` holds.
+pub fn append_csv(headers: &mut Headers, name: &'static str, item: &str) {
+    let list = match headers.get(name).filter(|list| !list.is_empty()) {
+        Some(list) => [list, b",", item.as_bytes()].concat(),
+        None => item.as_bytes().to_vec(),
+    };
+    headers.set(name, list);
 }
 
 /// Whether a header says yes, in the words that Swift's options and headers say it.

@@ -3,5 +3,21 @@
 //! It shares only `swiftlet-types` and HTTP with the storage servers. `pipeline` alone orders the
 //! middleware; a middleware never imports another.
 
+pub mod affinity;
+mod answer;
 pub mod app;
+mod checks;
+pub mod config;
+mod content_type;
+mod cors;
+mod entity;
+mod error_limit;
 pub mod info;
+pub mod info_section;
+pub mod meta;
+mod nodes;
+pub mod query;
+mod quorum;
+mod ranges;
+pub mod rings;
+mod timings;

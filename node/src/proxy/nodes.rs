@@ -44,7 +44,8 @@ impl NodeIter {
     ) -> Self {
         let primaries = ring.primaries(partition);
         let count = primaries.len();
-        let mut first: Vec<_> = primaries.into_iter().map(|node| Candidate { node, is_handoff: false }).collect();
+        let mut first: Vec<_> =
+            primaries.into_iter().map(|node| Candidate { node, is_handoff: false }).collect();
         sort(&mut first);
         Self::with_order(first, Rest::Handoffs(ring, partition), count, request_node_count)
     }
@@ -61,7 +62,12 @@ impl NodeIter {
         Self::with_order(order, Rest::Known(rest.into_iter()), primary_count, request_node_count)
     }
 
-    fn with_order(first: Vec<Candidate>, rest: Rest, primary_count: usize, request_node_count: usize) -> Self {
+    fn with_order(
+        first: Vec<Candidate>,
+        rest: Rest,
+        primary_count: usize,
+        request_node_count: usize,
+    ) -> Self {
         Self {
             first: first.into(),
             rest,

@@ -52,15 +52,17 @@ fn choose(statuses: &[u16], quorum: usize, eligible: impl Fn(usize) -> bool) -> 
     if statuses.is_empty() {
         return None;
     }
-    (2..=4).filter(|&class| count_class(statuses, class) >= quorum).find_map(|class| {
-        let of_class = statuses.iter().enumerate().filter(|(i, s)| **s / 100 == class && eligible(*i));
-        // the first of the highest: max_by_key would give the last
-        of_class.fold(None, |best: Option<(usize, u16)>, (i, &s)| match best {
-            Some((_, highest)) if highest >= s => best,
-            _ => Some((i, s)),
+    (2..=4)
+        .filter(|&class| count_class(statuses, class) >= quorum)
+        .find_map(|class| {
+            let of_class = statuses.iter().enumerate().filter(|(i, s)| **s / 100 == class && eligible(*i));
+            // the first of the highest: max_by_key would give the last
+            of_class.fold(None, |best: Option<(usize, u16)>, (i, &s)| match best {
+                Some((_, highest)) if highest >= s => best,
+                _ => Some((i, s)),
+            })
         })
-    })
-    .map(|(i, _)| i)
+        .map(|(i, _)| i)
 }
 
 #[cfg(test)]

@@ -146,7 +146,9 @@ mod tests {
             assert_eq!(ranges(good).to_string(), good);
         }
         assert_eq!(ranges("Bytes = 1-2, 3-4").to_string(), "bytes=1-2,3-4");
-        for bad in ["", "bytes", "bytes=", "bytes=-", "bytes=5-3", "bytes=45", "bytes=a-b", "bytes=--1", "b=1-2"] {
+        for bad in
+            ["", "bytes", "bytes=", "bytes=-", "bytes=5-3", "bytes=45", "bytes=a-b", "bytes=--1", "b=1-2"]
+        {
             assert_eq!(Ranges::parse(bad.as_bytes()), None, "{bad}");
         }
     }

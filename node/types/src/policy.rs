@@ -161,6 +161,13 @@ fn read_erasure_coding(o: &Options) -> Result<PolicyKind, OptionError> {
     })
 }
 
+impl Default for Policies {
+    /// Swift's policy 0 alone.
+    fn default() -> Self {
+        Self::new(Vec::new()).expect("no policy at all is always right")
+    }
+}
+
 impl Policies {
     /// Checks that the policies fit together; none at all is Swift's policy 0 alone.
     pub fn new(mut list: Vec<Policy>) -> Result<Self, PolicyError> {
