@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use thiserror::Error;
 
 /// Why a body ended before its end.
@@ -48,7 +49,8 @@ pub struct Body {
 
 enum Kind {
     Full(Bytes),
-    Stream(Box<dyn BodyStream>),
+    /// In a lock that nobody ever takes: so a body, and a request with it, can be shared by reference.
+    Stream(Mutex<Box<dyn BodyStream>>),
 }
 
 impl Body {
@@ -65,7 +67,7 @@ impl Body {
 
     /// Chunks from `stream`; `length` in bytes where it is known (otherwise it is sent chunked).
     pub fn stream(length: Option<u64>, stream: impl BodyStream + 'static) -> Self {
-        Self { kind: Kind::Stream(Box::new(stream)), length }
+        Self { kind: Kind::Stream(Mutex::new(Box::new(stream))), length }
     }
 
     /// The bytes that are still to come, where that is known.
@@ -83,7 +85,7 @@ impl Body {
         let chunk = match &mut self.kind {
             Kind::Full(bytes) if bytes.is_empty() => None,
             Kind::Full(bytes) => Some(std::mem::take(bytes)),
-            Kind::Stream(stream) => stream.next().await?,
+            Kind::Stream(stream) => stream.get_mut().next().await?,
         };
         if let (Some(length), Some(chunk)) = (&mut self.length, &chunk) {
             *length = length.saturating_sub(chunk.len() as u64);
