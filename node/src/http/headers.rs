@@ -17,9 +17,19 @@ impl Headers {
         Self::default()
     }
 
+    /// No fields, with room for `capacity` of them.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { fields: Vec::with_capacity(capacity) }
+    }
+
     /// The first value of `name`, if any.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| &v[..])
+        self.get_bytes(name.as_bytes())
+    }
+
+    /// The first value of `name`, which may be any bytes.
+    pub fn get_bytes(&self, name: &[u8]) -> Option<&[u8]> {
+        self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| &v[..])
     }
 
     /// The first value of `name` where it is valid UTF-8.

@@ -5,10 +5,21 @@
 //! these. This module knows nothing of accounts, rings or disks.
 
 pub mod body;
+pub mod budget;
+pub mod client;
 pub mod headers;
+pub mod limits;
 pub mod message;
+pub mod server;
+pub mod service;
 pub mod standard;
+mod wire;
 
 pub use body::{Body, BodyError, BodyStream};
+pub use budget::Budget;
+pub use client::{Client, ClientError, ClientOptions, Timeouts};
 pub use headers::Headers;
+pub use limits::Limits;
 pub use message::{Interim, Method, Request, Response};
+pub use server::ServerOptions;
+pub use service::Service;

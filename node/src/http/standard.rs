@@ -64,6 +64,16 @@ pub fn words(status: u16) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// The reason phrase for `status` in a status line; empty for one that nobody has words for.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        431 => "Request Header Fields Too Large",
+        498 => "Rate Limited",
+        505 => "HTTP Version Not Supported",
+        _ => words(status).map_or("", |(reason, _)| reason),
+    }
+}
+
 impl Response {
     /// Swift's standard answer of this status: HTML, with a heading and an explanation where it has one.
     pub fn standard(status: u16) -> Self {
