@@ -7,6 +7,15 @@ use thiserror::Error;
 #[error("{0:?} is not an affinity: it should be like {1:?}")]
 pub struct AffinityError(String, &'static str);
 
+/// Where a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// Its region.
+    pub region: u32,
+    /// Its zone in that region.
+    pub zone: u32,
+}
+
 /// One place of an affinity option: a region, or a zone of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
@@ -24,8 +33,8 @@ impl Place {
         }
     }
 
-    fn holds(&self, region: u32, zone: u32) -> bool {
-        self.region == region && self.zone.is_none_or(|z| z == zone)
+    fn holds(&self, at: Location) -> bool {
+        self.region == at.region && self.zone.is_none_or(|zone| zone == at.zone)
     }
 }
 
@@ -51,8 +60,8 @@ impl ReadAffinity {
     }
 
     /// What to sort nodes by: lower is nearer, and what no place names comes last.
-    pub fn sort_key(&self, region: u32, zone: u32) -> u64 {
-        let nearest = self.0.iter().find(|(_, place)| place.holds(region, zone));
+    pub fn sort_key(&self, at: Location) -> u64 {
+        let nearest = self.0.iter().find(|(_, place)| place.holds(at));
         nearest.map_or(1 << 32, |(priority, _)| u64::from(*priority))
     }
 
@@ -75,8 +84,8 @@ impl WriteAffinity {
     }
 
     /// Whether a node there is local.
-    pub fn is_local(&self, region: u32, zone: u32) -> bool {
-        self.0.iter().any(|place| place.holds(region, zone))
+    pub fn is_local(&self, at: Location) -> bool {
+        self.0.iter().any(|place| place.holds(at))
     }
 }
 
@@ -90,21 +99,25 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    fn at(region: u32, zone: u32) -> Location {
+        Location { region, zone }
+    }
+
     #[test]
     fn the_nearest_place_by_priority_wins() {
         let affinity = ReadAffinity::parse("r1=200, r1z1=100,r2z7=300").unwrap();
-        assert_eq!(affinity.sort_key(1, 1), 100);
-        assert_eq!(affinity.sort_key(1, 2), 200);
-        assert_eq!(affinity.sort_key(2, 7), 300);
-        assert_eq!(affinity.sort_key(2, 8), 1 << 32);
-        assert_eq!(ReadAffinity::parse("  ").unwrap().sort_key(1, 1), 1 << 32);
+        assert_eq!(affinity.sort_key(at(1, 1)), 100);
+        assert_eq!(affinity.sort_key(at(1, 2)), 200);
+        assert_eq!(affinity.sort_key(at(2, 7)), 300);
+        assert_eq!(affinity.sort_key(at(2, 8)), 1 << 32);
+        assert_eq!(ReadAffinity::parse("  ").unwrap().sort_key(at(1, 1)), 1 << 32);
     }
 
     #[test]
     fn local_is_what_any_place_holds() {
         let affinity = WriteAffinity::parse("r1, r2z2").unwrap().unwrap();
-        assert!(affinity.is_local(1, 9) && affinity.is_local(2, 2));
-        assert!(!affinity.is_local(2, 1));
+        assert!(affinity.is_local(at(1, 9)) && affinity.is_local(at(2, 2)));
+        assert!(!affinity.is_local(at(2, 1)));
         assert_eq!(WriteAffinity::parse(" "), Ok(None));
     }
 

@@ -313,6 +313,7 @@ fn expirer_divisor(o: &Options) -> Result<u64, OptionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::affinity::Location;
 
     fn read(text: &str) -> Result<ProxyConfig, ConfigError> {
         let ini =
@@ -343,7 +344,10 @@ mod tests {
         .unwrap();
         assert_eq!(config.policy_options(None).sorting_method, SortingMethod::Affinity);
         let gold = config.policy_options(Some(0));
-        assert_eq!((gold.sorting_method, gold.read_affinity.sort_key(1, 1)), (SortingMethod::Timing, 1));
+        assert_eq!(
+            (gold.sorting_method, gold.read_affinity.sort_key(Location { region: 1, zone: 1 })),
+            (SortingMethod::Timing, 1)
+        );
         assert!(config.sorts_by_timing());
         assert_eq!(config.warnings().len(), 1);
     }

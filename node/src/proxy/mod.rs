@@ -3,21 +3,28 @@
 //! It shares only `swiftlet-types` and HTTP with the storage servers. `pipeline` alone orders the
 //! middleware; a middleware never imports another.
 
+pub mod acl;
 pub mod affinity;
 mod answer;
 pub mod app;
+mod backend;
 mod checks;
 pub mod config;
 mod content_type;
+mod controllers;
 mod cors;
 mod entity;
 mod error_limit;
+mod fanout;
+mod get;
 pub mod info;
 pub mod info_section;
 pub mod meta;
 mod nodes;
+mod put;
 pub mod query;
 mod quorum;
 mod ranges;
 pub mod rings;
+pub mod server;
 mod timings;

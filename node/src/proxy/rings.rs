@@ -1,5 +1,6 @@
 //! The rings as the proxy uses them: devices as nodes to ask, shared by the requests that ask them.
 
+use super::affinity::Location;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,9 +37,9 @@ impl Node {
         &self.device.device
     }
 
-    /// Its region and its zone.
-    pub fn place(&self) -> (u32, u32) {
-        (self.device.region, self.device.zone)
+    /// Where it is.
+    pub fn place(&self) -> Location {
+        Location { region: self.device.region, zone: self.device.zone }
     }
 
     /// The address that clients of its servers use.
