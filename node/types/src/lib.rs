@@ -2,10 +2,12 @@
 //!
 //! No I/O but reading configuration files; no runtime, no HTTP.
 
+pub mod accept;
 pub mod conf;
 pub mod constraints;
 pub mod hash_path;
 pub mod json;
+pub mod listing;
 pub mod names;
 pub mod pickle;
 pub mod policy;
