@@ -30,6 +30,13 @@ impl Params {
         }
     }
 
+    /// Removes `name`; whether it was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(n, _)| n != name.as_bytes());
+        self.0.len() < before
+    }
+
     /// As a query string again, without `?`.
     pub fn to_query(&self) -> Bytes {
         let quoted = |(n, v): &(Vec<u8>, Vec<u8>)| {

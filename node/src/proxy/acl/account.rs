@@ -80,11 +80,11 @@ fn parse_object(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok()
 }
 
-/// Compact JSON in which everything beyond ASCII is `\uXXXX`, as a header can carry it.
+/// Compact JSON in which everything but printable ASCII is `\uXXXX`, as a header can carry it.
 fn ascii_json(value: &Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
-        if c.is_ascii() {
+        if c <= '~' {
             out.push(c);
         } else {
             out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
