@@ -1,0 +1,212 @@
+//! The fields of a log line, worked out when a template asks for them.
+
+use super::options::{AccessLog, LoggedHeaders, title_case};
+use super::template::Anonymizer;
+use super::{Answer, Entry};
+use crate::proxy::app::LogFields;
+use crate::proxy::query::Params;
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+use swiftlet_types::names::{quote, split_path};
+
+/// Headers whose values let others in.
+const SENSITIVE_HEADERS: [&str; 3] = ["x-auth-token", "x-storage-token", "authorization"];
+/// Query parameters whose values let others in.
+const SENSITIVE_PARAMS: [&str; 3] = ["temp_url_sig", "Signature", "X-Amz-Signature"];
+
+/// What a template may ask of a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Its text.
+    Plain,
+    /// Its text, or that anonymized.
+    Private,
+    /// A time, or parts of it.
+    Time,
+}
+
+/// The value of a field.
+pub enum Value<'a> {
+    /// Nothing to show.
+    None,
+    /// Text; empty counts as nothing.
+    Text(Cow<'a, str>),
+    /// A count; zero counts as nothing.
+    Count(u64),
+    /// A duration; zero counts as nothing.
+    Seconds(f64),
+    /// A point in time.
+    Time(SystemTime),
+}
+
+impl<'a, T: Into<Cow<'a, str>>> From<Option<T>> for Value<'a> {
+    fn from(text: Option<T>) -> Self {
+        text.map_or(Value::None, |text| Value::Text(text.into()))
+    }
+}
+
+/// What is known of a request when it is over.
+pub struct Facts<'a> {
+    entry: &'a Entry,
+    told: &'a LogFields,
+    status: u16,
+    end: SystemTime,
+    duration_s: f64,
+}
+
+impl<'a> Facts<'a> {
+    pub fn new(entry: &'a Entry, told: &'a LogFields) -> Self {
+        let status = entry.status();
+        Self { entry, told, status, end: SystemTime::now(), duration_s: entry.begun.elapsed().as_secs_f64() }
+    }
+
+    /// What kind of field `name` is; `None` where there is none of that name.
+    pub fn kind(name: &str) -> Option<Kind> {
+        Some(match name {
+            "end_time" | "start_time" => Kind::Time,
+            "client_ip" | "remote_addr" | "domain" | "path" | "referer" | "user_agent" | "headers"
+            | "client_etag" | "account" | "container" | "object" | "access_user_id" => Kind::Private,
+            "method" | "protocol" | "status_int" | "auth_token" | "bytes_recvd" | "bytes_sent"
+            | "transaction_id" | "request_time" | "source" | "log_info" | "policy_index" | "ttfb" | "pid"
+            | "wire_status_int" => Kind::Plain,
+            _ => return None,
+        })
+    }
+
+    /// How the log hides what should not be read.
+    pub fn anonymizer(&self) -> &Anonymizer {
+        &self.log().anonymizer
+    }
+
+    fn log(&self) -> &'a AccessLog {
+        &self.entry.log
+    }
+
+    fn answer(&self) -> Option<&'a Answer> {
+        self.entry.answer.as_ref()
+    }
+
+    /// The value of the field `name`, one that [`Self::kind`] knows.
+    pub fn get(&self, name: &str) -> Value<'a> {
+        let entry = self.entry;
+        match name {
+            "end_time" => Value::Time(self.end),
+            "start_time" => Value::Time(entry.start),
+            "client_ip" => Value::Text(self.client_ip()),
+            "remote_addr" => Value::Text(entry.peer.ip().to_string().into()),
+            "domain" => self.domain().into(),
+            "path" => Value::Text(self.path_and_query().into()),
+            "referer" => self.header("Referer"),
+            "user_agent" => self.header("User-Agent"),
+            "headers" => self.headers().into(),
+            "client_etag" => self.header("Etag"),
+            "account" => self.name(1),
+            "container" => self.name(2),
+            "object" => self.name(3),
+            "access_user_id" => self.told.user_id.as_deref().map(|user| user.to_owned()).into(),
+            "method" => Value::Text(entry.method.as_str().into()),
+            "protocol" => Value::Text("HTTP/1.1".into()),
+            "status_int" => Value::Count(self.status.into()),
+            "wire_status_int" => {
+                Value::Count(self.answer().map_or(self.status, |answer| answer.status).into())
+            }
+            "auth_token" => self.token().into(),
+            "bytes_recvd" => Value::Count(entry.transfer.bytes_received.load(Ordering::Relaxed)),
+            "bytes_sent" => Value::Count(entry.bytes_sent),
+            "transaction_id" => Value::Text(Cow::Borrowed(&entry.trans_id)),
+            "request_time" => Value::Text(format!("{:.4}", self.duration_s).into()),
+            "source" => entry.source.into(),
+            "log_info" => Value::Text(self.told.info.join(",").into()),
+            "policy_index" => self.policy_index().into(),
+            "ttfb" => Value::Seconds(self.answer().map_or(0.0, |answer| answer.time_to_first_byte_s)),
+            "pid" => Value::Count(std::process::id().into()),
+            _ => Value::None,
+        }
+    }
+
+    fn header(&self, name: &str) -> Value<'a> {
+        self.entry.headers.get(name).map(String::from_utf8_lossy).into()
+    }
+
+    /// The client as load balancers tell of it.
+    fn client_ip(&self) -> Cow<'a, str> {
+        let headers = &self.entry.headers;
+        let told = headers.get("X-Cluster-Client-Ip").filter(|ip| !ip.is_empty());
+        let told = told.or_else(|| headers.get("X-Forwarded-For")?.split(|b| *b == b',').next());
+        match told.map(<[u8]>::trim_ascii).filter(|ip| !ip.is_empty()) {
+            Some(ip) => String::from_utf8_lossy(ip),
+            None => self.entry.peer.ip().to_string().into(),
+        }
+    }
+
+    fn domain(&self) -> Option<String> {
+        let host = String::from_utf8_lossy(self.entry.headers.get("Host")?).into_owned();
+        Some(host.rsplit_once(':').map_or(host.as_str(), |(domain, _)| domain).to_owned())
+    }
+
+    fn path_and_query(&self) -> String {
+        let mut path = quote(&self.entry.path);
+        if !self.entry.query.is_empty() {
+            path.push('?');
+            path.push_str(&String::from_utf8_lossy(&self.obscured_query()));
+        }
+        path
+    }
+
+    fn obscured_query(&self) -> bytes::Bytes {
+        let mut params = Params::parse(&self.entry.query);
+        let mut obscured = false;
+        for name in SENSITIVE_PARAMS {
+            if let Some(value) = params.get(name) {
+                let shown = self.obscure(&String::from_utf8_lossy(value));
+                params.set(name.as_bytes(), shown);
+                obscured = true;
+            }
+        }
+        if obscured { params.to_query() } else { self.entry.query.clone() }
+    }
+
+    /// The beginning of what must not be known whole.
+    fn obscure(&self, value: &str) -> String {
+        match value.char_indices().nth(self.log().reveal_sensitive_prefix) {
+            Some((end, _)) => format!("{}...", &value[..end]),
+            None => value.to_owned(),
+        }
+    }
+
+    fn token(&self) -> Option<String> {
+        let headers = &self.entry.headers;
+        let token = headers.get("X-Auth-Token").or_else(|| headers.get("X-Storage-Token"))?;
+        Some(self.obscure(&String::from_utf8_lossy(token)))
+    }
+
+    fn headers(&self) -> Option<String> {
+        let wanted = self.log().headers.as_ref()?;
+        let mut lines = Vec::new();
+        for (name, value) in self.entry.headers.iter() {
+            let title = title_case(name);
+            if matches!(wanted, LoggedHeaders::Only(only) if !only.contains(&title)) {
+                continue;
+            }
+            let value = String::from_utf8_lossy(value);
+            let sensitive = SENSITIVE_HEADERS.iter().any(|s| title.eq_ignore_ascii_case(s));
+            lines.push(format!("{title}: {}", if sensitive { self.obscure(&value).into() } else { value }));
+        }
+        Some(lines.join("\n"))
+    }
+
+    /// The name at `index` of the path: 1 account, 2 container, 3 object.
+    fn name(&self, index: usize) -> Value<'a> {
+        let segments = split_path(&self.entry.path, 1, 4, true).unwrap_or_default();
+        let versions = &self.log().constraints.valid_api_versions;
+        let valid = segments.first().is_some_and(|v| versions.iter().any(|valid| valid.as_bytes() == *v));
+        segments.get(index).filter(|_| valid).map(|name| String::from_utf8_lossy(name).into_owned()).into()
+    }
+
+    fn policy_index(&self) -> Option<String> {
+        let told = self.told.policy_index.map(|index| index.to_string());
+        let answered = self.answer().and_then(|answer| answer.policy_index.as_deref());
+        answered.map(|index| String::from_utf8_lossy(index).into_owned()).or(told)
+    }
+}
