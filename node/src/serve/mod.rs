@@ -1,4 +1,15 @@
-//! What every server of the program needs around its service: listeners, TLS, the request shell, health,
-//! recon, the bounded disk pool, and stopping gracefully.
+//! What every server of the program needs around its service: listeners, TLS, the request shell with its span
+//! and access log, health, recon, and the bounded disk pools. Which service it is belongs to `role`.
+
+pub mod access_log;
+pub mod healthcheck;
+pub mod listener;
+pub mod options;
+pub mod pool;
+pub mod recon;
+pub mod tls;
+pub mod trans_id;
 
 pub use crate::http::Service;
+pub use listener::{ListenError, ListenOptions};
+pub use pool::{DevicePool, DevicePools, PoolError};

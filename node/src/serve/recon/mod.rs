@@ -1,0 +1,100 @@
+//! The `recon` filter of storage servers: `/recon/…` tells what `swift-recon` and the operator ask.
+//!
+//! `system` reads what the machine and its disks say now; `cache` what daemons left in the recon cache files.
+
+mod cache;
+mod system;
+
+use super::Service;
+use crate::http::{Method, Request, Response};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use swiftlet_storage::device::Devices;
+use swiftlet_types::Policies;
+use swiftlet_types::conf::Options;
+
+/// The filter.
+pub struct Recon {
+    inner: Arc<dyn Service>,
+    sources: Arc<Sources>,
+}
+
+/// Where the figures come from.
+struct Sources {
+    devices: Devices,
+    cache_dir: PathBuf,
+    swift_dir: PathBuf,
+    ring_names: Vec<String>,
+}
+
+impl Recon {
+    /// Reads the options of `[filter:recon]`.
+    pub fn new(inner: Arc<dyn Service>, options: &Options, policies: &Policies) -> Self {
+        let object_rings = policies.iter().map(|policy| policy.path_name("object"));
+        let ring_names =
+            ["account".to_owned(), "container".to_owned()].into_iter().chain(object_rings).collect();
+        let devices = Devices::new(options.str_or("devices", "/srv/node"), options.bool("mount_check", true));
+        let sources = Sources {
+            devices,
+            cache_dir: options.str_or("recon_cache_path", "/var/cache/swift").into(),
+            swift_dir: options.str_or("swift_dir", "/etc/swift").into(),
+            ring_names,
+        };
+        Self { inner, sources: Arc::new(sources) }
+    }
+}
+
+#[async_trait]
+impl Service for Recon {
+    async fn call(&self, request: Request) -> Response {
+        let Some(what) = request.path.strip_prefix(b"/recon/") else { return self.inner.call(request).await };
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Response::standard(405);
+        }
+        let what = String::from_utf8_lossy(what).into_owned();
+        let sources = self.sources.clone();
+        // Some of these wait for disks.
+        let content = tokio::task::spawn_blocking(move || sources.answer(&what)).await;
+        match content {
+            Ok(Ok(Some(content))) => {
+                Response::new(200).with("Content-Type", "application/json").with_body(content.to_string())
+            }
+            Ok(Ok(None)) => Response::plain(404, format!("Invalid path: {}", request.path.escape_ascii())),
+            Ok(Err(error)) => {
+                tracing::error!(path = %request.path.escape_ascii(), %error, "recon failed");
+                Response::plain(500, "Internal server error.")
+            }
+            Err(_) => Response::plain(500, "Internal server error."),
+        }
+    }
+}
+
+impl Sources {
+    /// What `/recon/<what>` tells; `None` for a path that nobody knows.
+    fn answer(&self, what: &str) -> io::Result<Option<Value>> {
+        if let Some(entry) = cache::entry(what) {
+            return Ok(Some(entry.read(&self.cache_dir)));
+        }
+        Ok(Some(match what {
+            "version" => serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }),
+            "mem" => system::memory()?,
+            "load" => system::load()?,
+            "mounted" => system::mounted()?,
+            "sockstat" => system::sockets()?,
+            "time" => system::time(),
+            "devices" => self.device_names(),
+            "unmounted" => self.unmounted()?,
+            "diskusage" => self.disk_usage()?,
+            "ringmd5" => self.ring_checksums(),
+            "swiftconfmd5" => self.swift_conf_checksum(),
+            "quarantined" => self.quarantined()?,
+            _ => return Ok(None),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
