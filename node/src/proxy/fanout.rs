@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// Bodies of answers to such requests are short; more than this is not read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -77,12 +78,13 @@ impl Application {
         for headers in headers {
             let (app, call, nodes) = (self.clone(), call.clone(), nodes.clone());
             let (body, done) = (body.clone(), done.clone());
-            tokio::spawn(async move {
+            let asking = async move {
                 if let Some(answer) = app.ask_until_answered(kind, &call, &nodes, headers, body).await {
                     // nobody waits any more where the client has its answer already
                     let _ = done.send(answer);
                 }
-            });
+            };
+            tokio::spawn(asking.in_current_span());
         }
         coming
     }

@@ -153,7 +153,6 @@ impl Getter {
         if timestamp < self.deleted_at {
             return false;
         }
-        self.answers.push(Answer { headers: response.headers.clone(), ..Answer::stand_in(response.status) });
         self.sources.push(Source { node: candidate.node, response, timestamp });
         !self.get.newest
     }

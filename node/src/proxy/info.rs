@@ -166,15 +166,6 @@ async fn with_versions(
     Arc::new(ContainerInfo { bytes: info.bytes + of_versions.bytes, ..ContainerInfo::clone(&info) })
 }
 
-/// What is cached of a container, nobody being asked.
-pub(super) async fn cached_container_info(
-    env: &Env,
-    account: &str,
-    container: &str,
-) -> Option<Arc<ContainerInfo>> {
-    cached(env, &container_key(account, container), 0.0).await
-}
-
 /// Keeps what an answer to a GET or HEAD of an account says.
 pub(super) async fn keep_account(env: &Env, account: &str, response: &Response, policies: &Policies) {
     let info = AccountInfo::from_headers(response.status, &response.headers, policies);

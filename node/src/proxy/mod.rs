@@ -32,3 +32,6 @@ pub mod rings;
 pub mod server;
 pub mod swift_info;
 mod timings;
+
+#[cfg(test)]
+mod tests;

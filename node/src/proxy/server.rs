@@ -275,7 +275,7 @@ impl Application {
     }
 
     /// What to ask the backends of `entity` in answer to `request`.
-    pub(super) fn call(&self, request: &ProxyRequest, entity: &Entity, partition: u32) -> Call {
+    pub(super) fn backend_call(&self, request: &ProxyRequest, entity: &Entity, partition: u32) -> Call {
         Call {
             method: request.http.method.clone(),
             partition,

@@ -50,7 +50,7 @@ async fn get_or_head(
     check_name(app, entity)?;
     let ring = app.rings.account();
     let partition = app.partition(&ring, entity);
-    let mut call = app.call(&request, entity, partition);
+    let mut call = app.backend_call(&request, entity, partition);
     while call.path.ends_with(b"/") {
         call.path.truncate(call.path.len() - 1);
     }
@@ -148,7 +148,7 @@ async fn change(app: &Application, entity: &Entity, request: &ProxyRequest, head
     let node_count = ring.primaries(partition).len();
     let fanout = Fanout {
         kind: ServerKind::Account,
-        call: app.call(request, entity, partition),
+        call: app.backend_call(request, entity, partition),
         nodes: app.nodes(ring, partition, None),
         node_count,
         headers: vec![headers; node_count],
@@ -173,7 +173,7 @@ pub(super) async fn autocreate(app: &Application, entity: &Entity, request: &Pro
             headers.set(name.clone(), value.clone());
         }
     }
-    let mut call = app.call(request, &account, partition);
+    let mut call = app.backend_call(request, &account, partition);
     call.method = Method::Put;
     let fanout = Fanout {
         kind: ServerKind::Account,

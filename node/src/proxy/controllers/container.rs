@@ -114,7 +114,7 @@ async fn listing(app: &Application, entity: &Entity, request: &ProxyRequest, par
 async fn from_backend(app: &Application, entity: &Entity, request: &ProxyRequest, query: Bytes) -> Response {
     let ring = app.rings.container();
     let partition = app.partition(&ring, entity);
-    let mut call = app.call(request, entity, partition);
+    let mut call = app.backend_call(request, entity, partition);
     call.query = query;
     let concurrent = app.config.policy_options(None).concurrent_gets;
     let mut response = app
@@ -309,7 +309,7 @@ async fn send(
     let node_count = ring.primaries(partition).len();
     let fanout = Fanout {
         kind: ServerKind::Container,
-        call: app.call(request, entity, partition),
+        call: app.backend_call(request, entity, partition),
         nodes: app.nodes(ring, partition, None),
         node_count,
         headers: headers(node_count),

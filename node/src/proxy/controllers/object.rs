@@ -3,7 +3,7 @@
 mod updates;
 
 use super::{authorize, name_policy};
-use crate::http::{Body, Method, Response};
+use crate::http::{Body, Headers, Method, Response};
 use crate::proxy::answer::Answer;
 use crate::proxy::app::ProxyRequest;
 use crate::proxy::checks::{
@@ -67,13 +67,16 @@ fn locate(
     Ok(Place { policy_index, ring, partition })
 }
 
-/// Tells the backends what a client may do that asks for expired objects, and how partitions are about to move.
-fn prepare(app: &Application, request: &mut ProxyRequest, place: &Place) {
-    let headers = &mut request.http.headers;
+/// Lets a client see an object that has expired, where it asks for that and the cluster allows it.
+fn open_expired(app: &Application, headers: &mut Headers) {
     if app.config.allow_open_expired && meta::is_true(headers, "x-open-expired") {
         headers.set("X-Backend-Open-Expired", "true");
     }
-    if let Some(next) = place.ring.next_part_power().filter(|_| request.http.method != Method::Get) {
+}
+
+/// Tells object servers that are to change something that the partition is about to move.
+fn announce_relocation(place: &Place, headers: &mut Headers) {
+    if let Some(next) = place.ring.next_part_power() {
         headers.set_int("X-Backend-Next-Part-Power", next);
     }
 }
@@ -85,12 +88,12 @@ async fn get_or_head(
 ) -> Result<Response, Response> {
     let container = app.container_info(&request, entity).await;
     let place = locate(app, entity, &mut request, &container)?;
-    prepare(app, &mut request, &place);
+    open_expired(app, &mut request.http.headers);
     request.env.acl = container.read_acl.clone();
     authorize(&mut request).await?;
     let Place { policy_index, ring, partition } = place;
     let newest = meta::is_true(&request.http.headers, "x-newest");
-    let mut call = app.call(&request, entity, partition);
+    let mut call = app.backend_call(&request, entity, partition);
     call.query = request.http.query.clone();
     if !newest {
         call.node_timeout = app.config.recoverable_node_timeout;
@@ -136,7 +139,7 @@ async fn put(app: &Application, entity: &Entity, mut request: ProxyRequest) -> R
     let only_if_missing = only_if_missing(&request)?;
     let container = app.container_info(&request, entity).await;
     let place = locate(app, entity, &mut request, &container)?;
-    prepare(app, &mut request, &place);
+    announce_relocation(&place, &mut request.http.headers);
     check_writable(&mut request, &container).await?;
     set_content_type(app, &mut request);
     let timestamp = timestamp_of(&request);
@@ -150,7 +153,7 @@ async fn put(app: &Application, entity: &Entity, mut request: ProxyRequest) -> R
     let length = content_length(&request);
     let mut response = app
         .store_object(Put {
-            call: app.call(&request, entity, place.partition),
+            call: app.backend_call(&request, entity, place.partition),
             nodes: local_first(app, &place, &Method::Put),
             headers,
             length,
@@ -261,7 +264,8 @@ fn local_handoffs_to_delete_from(options: &PolicyOptions, primaries: &[Arc<Node>
 async fn post(app: &Application, entity: &Entity, mut request: ProxyRequest) -> Result<Response, Response> {
     let container = app.container_info(&request, entity).await;
     let place = locate(app, entity, &mut request, &container)?;
-    prepare(app, &mut request, &place);
+    announce_relocation(&place, &mut request.http.headers);
+    open_expired(app, &mut request.http.headers);
     check_writable(&mut request, &container).await?;
     check_metadata(&request.http.headers, ServerKind::Object, &app.constraints)?;
     let expiry = expiry(app, entity, &mut request)?;
@@ -269,7 +273,7 @@ async fn post(app: &Application, entity: &Entity, mut request: ProxyRequest) -> 
     let headers = updates::headers(app, entity, &request, node_count, &place, &container, expiry.as_ref());
     let fanout = |headers, nodes, node_count| Fanout {
         kind: ServerKind::Object,
-        call: app.call(&request, entity, place.partition),
+        call: app.backend_call(&request, entity, place.partition),
         nodes,
         node_count,
         headers,
@@ -307,7 +311,7 @@ fn untried_handoffs(app: &Application, place: &Place, answers: &[Answer]) -> Vec
 async fn delete(app: &Application, entity: &Entity, mut request: ProxyRequest) -> Result<Response, Response> {
     let container = app.container_info(&request, entity).await;
     let place = locate(app, entity, &mut request, &container)?;
-    prepare(app, &mut request, &place);
+    announce_relocation(&place, &mut request.http.headers);
     check_writable(&mut request, &container).await?;
     let primaries = place.ring.primaries(place.partition);
     let options = app.config.policy_options(Some(place.policy_index));
@@ -315,7 +319,7 @@ async fn delete(app: &Application, entity: &Entity, mut request: ProxyRequest) -
     let headers = updates::headers(app, entity, &request, node_count, &place, &container, None);
     let fanout = Fanout {
         kind: ServerKind::Object,
-        call: app.call(&request, entity, place.partition),
+        call: app.backend_call(&request, entity, place.partition),
         nodes: local_first(app, &place, &Method::Delete),
         node_count,
         headers,
