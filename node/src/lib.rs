@@ -1,5 +1,7 @@
 //! Swiftlet: every server, daemon and tool of OpenStack Swift in one binary.
 
+pub mod daemon;
 pub mod http;
+pub mod object;
 pub mod proxy;
 pub mod serve;

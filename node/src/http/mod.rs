@@ -7,6 +7,7 @@
 pub mod body;
 pub mod budget;
 pub mod client;
+pub mod dates;
 pub mod headers;
 pub mod limits;
 pub mod message;

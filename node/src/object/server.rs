@@ -1,0 +1,70 @@
+//! The object server: which handler answers what.
+
+use super::config::ObjectServerConfig;
+use super::container_update::Updates;
+use super::jobs::Jobs;
+use crate::http::{Client, Method, Request, Response, Service, Timeouts};
+use async_trait::async_trait;
+use std::sync::Arc;
+use swiftlet_storage::object::ObjectStore;
+use swiftlet_types::{Constraints, Policies};
+use tokio::time::Instant;
+
+/// What OPTIONS offers.
+const ALLOW: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
+/// `swift-recon` reads the part before the slash.
+const SERVER: &str = concat!("object-server/", env!("CARGO_PKG_VERSION"));
+
+/// Answers backend requests for objects.
+pub struct ObjectServer {
+    pub(super) config: ObjectServerConfig,
+    pub(super) policies: Policies,
+    pub(super) constraints: Constraints,
+    pub(super) store: Arc<ObjectStore>,
+    pub(super) jobs: Jobs,
+    pub(super) updates: Updates,
+}
+
+impl ObjectServer {
+    /// A server of `store`, which tells container servers through `client`.
+    pub fn new(
+        config: ObjectServerConfig,
+        policies: Policies,
+        constraints: Constraints,
+        store: Arc<ObjectStore>,
+        client: Client,
+    ) -> Self {
+        let jobs = Jobs;
+        let timeouts = Timeouts { connect: config.conn_timeout, node: config.node_timeout };
+        let updates = Updates { client, timeouts, jobs: jobs.clone(), store: store.clone() };
+        Self { config, policies, constraints, store, jobs, updates }
+    }
+
+    async fn dispatch(&self, request: Request) -> Result<Response, Response> {
+        if std::str::from_utf8(&request.path).is_err() {
+            return Err(Response::html(412, "Invalid UTF8 or contains NULL"));
+        }
+        match request.method {
+            Method::Get => self.read(request, true).await,
+            Method::Head => self.read(request, false).await,
+            Method::Put => self.put(request).await,
+            Method::Post => self.post(request).await,
+            Method::Delete => self.delete(request).await,
+            Method::Options => Ok(Response::new(200).with("Allow", ALLOW).with("Server", SERVER)),
+            _ => Err(Response::standard(405)),
+        }
+    }
+}
+
+#[async_trait]
+impl Service for ObjectServer {
+    async fn call(&self, request: Request) -> Response {
+        let changes = matches!(request.method, Method::Put | Method::Delete);
+        let begun = Instant::now();
+        let answer = self.dispatch(request).await.unwrap_or_else(|refusal| refusal);
+        if changes && !self.config.slow.is_zero() {
+            tokio::time::sleep_until(begun + self.config.slow).await;
+        }
+        answer
+    }
+}
