@@ -2,9 +2,13 @@
 //!
 //! - [`Ring`] answers lookups and [`SharedRing`] keeps one in step with its file; servers, proxies and tools use them.
 //! - [`RingData`] is a ring as it is stored; [`format`] turns it into bytes and back.
+//! - [`Builder`] holds a ring under construction: devices and settings change, [`Builder::rebalance`] assigns. It
+//!   does no I/O and reads no clock; [`builder::file`] reads and writes builder files.
 //!
 //! Partitions are `u32`, devices are known by [`DeviceId`], and a replica is an index from 0.
 
+pub mod address;
+pub mod builder;
 mod device;
 pub mod format;
 mod handoffs;
@@ -12,6 +16,7 @@ mod ids;
 mod ring;
 mod shared;
 
+pub use builder::Builder;
 pub use device::{Device, DeviceId, bracketed};
 pub use handoffs::Handoffs;
 pub use ids::DeviceIds;
