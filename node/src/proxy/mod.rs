@@ -30,6 +30,7 @@ mod quorum;
 mod ranges;
 pub mod rings;
 pub mod server;
+pub mod service;
 pub mod swift_info;
 mod timings;
 

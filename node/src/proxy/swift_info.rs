@@ -42,8 +42,8 @@ impl SwiftInfo {
         let mut shown = self.public.clone();
         for name in disallowed {
             let (path, last) = name.rsplit_once('.').unwrap_or(("", name));
-            let parts = path.split('.').filter(|part| !part.is_empty());
-            let parent = parts.fold(Some(&mut shown), |parent, part| parent?.get_mut(part)?.as_object_mut());
+            let mut parts = path.split('.').filter(|part| !part.is_empty());
+            let parent = parts.try_fold(&mut shown, |parent, part| parent.get_mut(part)?.as_object_mut());
             if let Some(parent) = parent {
                 parent.shift_remove(last);
             }

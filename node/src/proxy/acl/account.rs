@@ -24,7 +24,7 @@ pub enum AccountAclError {
     #[error("Syntax error in input ({})", python_repr(.0))]
     Syntax(String),
     /// A key that grants nothing.
-    #[error("Key {} not recognized", Value::from(.0.as_str()))]
+    #[error("Key {} not recognized", ascii_json(&Value::from(.0.as_str())))]
     UnknownKey(String),
     /// Something other than a list of users.
     #[error("Value for key \"{0}\" must be a list")]

@@ -132,7 +132,7 @@ async fn convert(
     allow_reserved: bool,
 ) -> Response {
     let length = response.body.len().or_else(|| response.headers.get_str("Content-Length")?.parse().ok());
-    if !length.is_some_and(|length| length <= MAX_LISTING_BYTES as u64) {
+    if length.is_none_or(|length| length > MAX_LISTING_BYTES as u64) {
         return response;
     }
     let json = match response.body.read_all(MAX_LISTING_BYTES).await {

@@ -1,5 +1,7 @@
 //! What the filters' tests share: an app that remembers its requests, and requests and answers made short.
 
+mod python;
+
 use super::{FilterError, Layer, Setup};
 use crate::http::{Body, Headers, Method, Request, Response};
 use crate::proxy::app::{App, Env, ProxyRequest};
@@ -106,12 +108,12 @@ pub async fn text(mut response: Response) -> (u16, String) {
 
 /// A body of these chunks whose length is not known beforehand.
 pub fn chunked(chunks: &[&'static str]) -> Body {
-    struct Chunks(std::vec::IntoIter<&'static str>);
+    struct Chunks(Vec<&'static str>);
     #[async_trait]
     impl crate::http::BodyStream for Chunks {
         async fn next(&mut self) -> Result<Option<bytes::Bytes>, crate::http::BodyError> {
-            Ok(self.0.next().map(bytes::Bytes::from))
+            Ok(self.0.pop().map(bytes::Bytes::from))
         }
     }
-    Body::stream(None, Chunks(chunks.to_vec().into_iter()))
+    Body::stream(None, Chunks(chunks.iter().rev().copied().collect()))
 }

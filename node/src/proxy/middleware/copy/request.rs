@@ -35,13 +35,14 @@ pub fn from_copy(request: &mut ProxyRequest) -> Result<Copy, Response> {
         headers.set("X-Copy-From-Account", quote(account));
     }
     headers.remove("Destination");
+    let container_and_object = [container, b"/", object].concat();
+    headers.set("X-Copy-From", format!("/{}", quote(&container_and_object)));
     headers.set("Content-Length", "0");
     headers.remove("Transfer-Encoding");
     request.http.body = Body::empty();
     request.http.path = [b"/", version, b"/", &to_account[..], b"/", &destination[..]].concat().into();
     request.http.method = Method::Put;
     request.env.original_method = Some(Method::Copy);
-    let container_and_object = [container, b"/", object].concat();
     Ok(Copy { version: version.to_vec(), account: account.to_vec(), container_and_object })
 }
 

@@ -161,7 +161,7 @@ impl Part {
             (_, Value::Text(text)) => text.into_owned(),
             (_, Value::Count(0)) => return None,
             (_, Value::Count(count)) => count.to_string(),
-            (_, Value::Seconds(seconds)) if seconds == 0.0 => return None,
+            (_, Value::Seconds(0.0)) => return None,
             (_, Value::Seconds(seconds)) => seconds.to_string(),
         };
         (!text.is_empty()).then_some(text)

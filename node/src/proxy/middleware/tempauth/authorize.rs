@@ -11,6 +11,8 @@ use std::sync::Arc;
 use swiftlet_types::names::{quote, split_path};
 
 const ACCOUNT_ACL: &str = "X-Account-Access-Control";
+/// What the access log calls the requests made here.
+const SOURCE: &str = "TA";
 const ACCOUNT_ACL_SYSMETA: &str = "X-Account-Sysmeta-Core-Access-Control";
 
 /// A 401 for `realm`.
@@ -139,7 +141,8 @@ impl TempAuthorize {
 
     /// The ACL that is stored with the account.
     async fn account_acl(&self, env: &Env, account: &str) -> Option<String> {
-        let info = account_info(&*self.next, env, account).await;
+        let env = Env { source: Some(SOURCE), ..env.clone() };
+        let info = account_info(&*self.next, &env, account).await;
         info.sysmeta.get("core-access-control").map(|acl| acl.to_owned())
     }
 }
