@@ -3,5 +3,6 @@
 pub mod daemon;
 pub mod http;
 pub mod object;
+pub mod pod;
 pub mod proxy;
 pub mod serve;

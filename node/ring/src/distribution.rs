@@ -4,7 +4,7 @@
 //! cuts the whole into chunks of fixed size; an [`Index`] says which bank of slots holds them, and what each chunk
 //! and each file must hash to. Two banks take turns: a generation fills the idle one and only then does the index
 //! name it, so a reader that sees a mixture finds a hash that does not match and keeps what it has. [`assemble`] is
-//! that reader. No I/O happens here: whoever calls brings the bytes.
+//! that reader. No I/O happens here: whoever calls brings the bytes. Builder files are kept the same way.
 //!
 //! The hashes are MD5, the figure that `swift-recon --md5` compares. They guard against torn reads, not against an
 //! attacker: who may write the index may write the rings.
@@ -18,6 +18,8 @@ pub const CHUNK_BYTES_MAX: usize = 900 * 1024;
 pub const GENERATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Slots in a bank at most.
 pub const SLOTS_MAX: usize = GENERATION_BYTES_MAX.div_ceil(CHUNK_BYTES_MAX);
+/// Slots in a bank at least, so that a policy more or less rarely changes the pods.
+const SLOTS_MIN: usize = 4;
 /// Ring files in a generation at most: account, container, and one a storage policy.
 pub const RINGS_MAX: usize = 34;
 /// An index is small; anything larger is not one.
@@ -85,6 +87,13 @@ pub struct RingFile {
     pub md5: String,
 }
 
+impl RingFile {
+    /// Whether this is the file's content.
+    pub fn matches(&self, content: &[u8]) -> bool {
+        content.len() == self.bytes && md5_hex(content) == self.md5
+    }
+}
+
 /// Why rings cannot be cut up, or not be put together again.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DistributionError {
@@ -123,14 +132,17 @@ pub enum DistributionError {
     },
 }
 
-/// Slots each bank needs for the rings of a cluster, whatever devices it will have: `ring_count` rings of
-/// `2^part_power` partitions. Pods are made with that many from their first day.
+/// Slots each bank needs for rings of these (part power, replicas), whatever devices they will have. Pods are made
+/// with that many from their first day.
 ///
 /// A row of device ids compresses hardly at all, so a ring is counted with two bytes a partition and replica.
-pub fn slots_needed(part_power: u32, replicas: f64, ring_count: usize) -> usize {
-    let row_bytes = 2.0 * f64::from(part_power.min(32)).exp2() * replicas.max(0.0).ceil();
-    let bytes = (row_bytes as usize).saturating_add(DEVICE_LIST_BYTES).saturating_mul(ring_count.max(1));
-    bytes.div_ceil(CHUNK_BYTES_MAX)
+pub fn slots_needed(rings: impl IntoIterator<Item = (u8, f64)>) -> usize {
+    let bytes_of = |(part_power, replicas): (u8, f64)| {
+        let row_bytes = 2.0 * f64::from(part_power).exp2();
+        (row_bytes * replicas.max(0.0).ceil()) as usize + DEVICE_LIST_BYTES
+    };
+    let bytes = rings.into_iter().map(bytes_of).fold(0, usize::saturating_add);
+    bytes.div_ceil(CHUNK_BYTES_MAX).clamp(SLOTS_MIN, SLOTS_MAX)
 }
 
 /// Cuts the files of one generation into the contents of its slots.
@@ -186,9 +198,9 @@ pub fn assemble(
     let mut rest = whole.as_slice();
     let mut files = Vec::with_capacity(index.rings.len());
     for ring in &index.rings {
-        let content = rest.split_off(..ring.bytes).filter(|content| md5_hex(content) == ring.md5);
+        let content = rest.split_off(..ring.bytes).filter(|content| ring.matches(content));
         let Some(content) = content else {
-            return Err(DistributionError::Ring { name: ring.name.clone(), generation: index.generation });
+            return Err(index.contradiction(ring));
         };
         files.push((ring.name.clone(), content.to_vec()));
     }
@@ -215,6 +227,11 @@ impl Index {
         serde_json::to_string(self).expect("numbers and text always have a JSON form")
     }
 
+    /// The error for a file that does not match although all that it was made of does.
+    pub fn contradiction(&self, ring: &RingFile) -> DistributionError {
+        DistributionError::Ring { name: ring.name.clone(), generation: self.generation }
+    }
+
     fn check(&self) -> Result<(), DistributionError> {
         let wrong = |what: String| Err(DistributionError::Index(what));
         if self.chunks.len() > SLOTS_MAX {
@@ -234,9 +251,10 @@ impl Index {
     }
 }
 
-/// Whether a file may be written under this name: `account`, `container`, `object` or `object-N`, and `.ring.gz`.
+/// Whether a file may be written under this name: `account`, `container`, `object` or `object-N`, and `.ring.gz` or
+/// `.builder`.
 fn is_ring_name(name: &str) -> bool {
-    let Some(ring) = name.strip_suffix(".ring.gz") else { return false };
+    let Some(ring) = name.strip_suffix(".ring.gz").or_else(|| name.strip_suffix(".builder")) else { return false };
     match ring.strip_prefix("object-") {
         Some(policy) => !policy.is_empty() && policy.len() <= 9 && policy.bytes().all(|b| b.is_ascii_digit()),
         None => matches!(ring, "account" | "container" | "object"),
@@ -308,9 +326,9 @@ mod tests {
 
     #[test]
     fn slots_follow_from_the_shape_of_the_cluster_alone() {
-        assert_eq!(slots_needed(10, 3.0, 3), 1);
-        assert_eq!(slots_needed(18, 3.0, 3), 6);
-        assert!(slots_needed(20, 3.0, 3) > SLOTS_MAX);
+        assert_eq!(slots_needed([(10, 3.0); 3]), SLOTS_MIN);
+        assert_eq!(slots_needed([(18, 3.0); 3]), 6);
+        assert_eq!(slots_needed([(24, 3.0); 3]), SLOTS_MAX);
     }
 
     proptest! {

@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod builder;
+pub mod distribution;
 mod device;
 pub mod format;
 mod handoffs;
