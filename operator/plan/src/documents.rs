@@ -8,7 +8,7 @@ mod secret;
 pub use secret::Secret;
 
 use crate::resources::{API_VERSION, ClusterManifest, SwiftClusterSpec, ZoneManifest};
-use crate::validate::{Desired, HashPath};
+use crate::validate::{Desired, HashPath, Subject};
 use serde::de::DeserializeOwned;
 use serde_norway::Value;
 use std::collections::BTreeMap;
@@ -48,6 +48,7 @@ pub enum DocumentError {
 #[derive(Clone, Debug, Default)]
 pub struct Documents {
     files: Vec<String>,
+    origins: BTreeMap<Subject, String>,
     clusters: Vec<ClusterManifest>,
     zones: Vec<ZoneManifest>,
     secrets: Vec<Secret>,
@@ -83,8 +84,16 @@ impl Documents {
         };
         let version = text(&value, "apiVersion").unwrap_or_default();
         match (kind.as_str(), version.as_str()) {
-            ("SwiftCluster", API_VERSION) => self.clusters.push(read_strictly(file, &document, value)?),
-            ("Zone", API_VERSION) => self.zones.push(read_strictly(file, &document, value)?),
+            ("SwiftCluster", API_VERSION) => {
+                let cluster: ClusterManifest = read_strictly(file, &document, value)?;
+                self.origins.insert(Subject::Cluster(cluster.name().to_string()), file.to_string());
+                self.clusters.push(cluster);
+            }
+            ("Zone", API_VERSION) => {
+                let zone: ZoneManifest = read_strictly(file, &document, value)?;
+                self.origins.insert(Subject::Zone(zone.name().to_string()), file.to_string());
+                self.zones.push(zone);
+            }
             ("Secret", "v1") => self.secrets.push(read_strictly(file, &document, value)?),
             ("SwiftCluster" | "Zone", other) => {
                 let message = format!("apiVersion: {other:?}; this program reads {API_VERSION}");
@@ -95,8 +104,13 @@ impl Documents {
         Ok(())
     }
 
+    /// The file that a resource was read from.
+    pub fn file_of(&self, subject: &Subject) -> Option<&str> {
+        self.origins.get(subject).map(String::as_str)
+    }
+
     /// The one cluster that the files describe.
-    pub fn into_desired(self) -> Result<Desired, DocumentError> {
+    pub fn desired(&self) -> Result<Desired, DocumentError> {
         let file = self.files.join(", ");
         let refuse = |message: String| DocumentError::Set { file: file.clone(), message };
         if self.clusters.len() > 1 {
@@ -104,7 +118,7 @@ impl Documents {
             return Err(refuse(format!("SwiftClusters {}; one is run at a time", names.join(", "))));
         }
         let cluster =
-            self.clusters.into_iter().next().ok_or_else(|| refuse("there is no SwiftCluster".into()))?;
+            self.clusters.first().cloned().ok_or_else(|| refuse("there is no SwiftCluster".into()))?;
         for (i, zone) in self.zones.iter().enumerate() {
             if zone.spec.cluster != cluster.name() {
                 let message = format!("spec.cluster: there is no SwiftCluster {:?} here", zone.spec.cluster);
@@ -124,7 +138,7 @@ impl Documents {
             secret(&hash_path_secret_name(cluster.name(), &cluster.spec)).map(read).transpose()?;
         Ok(Desired {
             cluster,
-            zones: self.zones,
+            zones: self.zones.clone(),
             users,
             hash_path: hash_path.map(|values| hash_path_of(&values)),
         })

@@ -11,7 +11,7 @@ spec:
 
 fn read(text: &str) -> Result<Desired, String> {
     let mut documents = Documents::default();
-    documents.read("c.yaml", text).and_then(|()| documents.into_desired()).map_err(|e| e.to_string())
+    documents.read("c.yaml", text).and_then(|()| documents.desired()).map_err(|e| e.to_string())
 }
 
 #[test]

@@ -28,7 +28,7 @@ spec: {{cluster: demo, region: 1, zone: {n}, nodes: 1, devices: [{{name: d1, siz
     }
     let mut documents = Documents::default();
     documents.read("test", &edit(text)).unwrap();
-    documents.into_desired().unwrap()
+    documents.desired().unwrap()
 }
 
 fn problems(edit: impl Fn(String) -> String) -> Vec<String> {

@@ -1,0 +1,221 @@
+use super::*;
+use crate::check::check;
+use crate::testing::{desired, hash_path, simulation::Simulation};
+use crate::validate::{Desired, validate};
+use proptest::prelude::*;
+
+fn names(plan: &Plan) -> Vec<&'static str> {
+    plan.steps.iter().map(Step::name).collect()
+}
+
+fn reasons(plan: &Plan) -> Vec<HoldReason> {
+    plan.held.iter().map(|held| held.reason).collect()
+}
+
+#[test]
+fn a_new_cluster_gets_rings_then_nodes_then_proxies() {
+    let mut sim = Simulation::new(desired(3, 1));
+    let plan = sim.plan();
+    assert_eq!(names(&plan), ["PublishRings", "StartNode", "StartNode", "StartNode", "StartProxies"]);
+    sim.settle();
+    assert!(sim.plan().is_settled());
+}
+
+#[test]
+fn the_first_rings_wait_for_zones_that_can_hold_all_replicas_and_stand_still() {
+    let mut sim = Simulation::new(desired(1, 1));
+    assert_eq!(sim.plan().steps, vec![]);
+    assert!(sim.plan().held[0].message.contains("needs 3 devices for 3 replicas, the Zones have 2"));
+    sim.change(desired(3, 1));
+    sim.world.zones_changed_at_s = sim.now_s - 3;
+    assert_eq!(reasons(&sim.plan())[0], HoldReason::WaitingForQuiet);
+    sim.now_s += 2;
+    assert_eq!(names(&sim.plan())[0], "PublishRings");
+}
+
+#[test]
+fn a_grown_zone_is_started_then_rebalanced_once_and_then_no_more() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    sim.change(desired(3, 2));
+    assert_eq!(names(&sim.plan()), ["StartNode", "StartNode", "StartNode"]);
+    sim.settle();
+    let rings = sim.world.rings.clone().unwrap();
+    assert_eq!(rings.generation, 2);
+    assert_eq!(rings.rings["object"].moves, 1);
+    assert!(sim.plan().is_settled());
+
+    sim.change(desired(3, 3));
+    sim.settle();
+    let plan = sim.plan();
+    assert_eq!(plan.steps, vec![]);
+    assert_eq!(reasons(&plan), [HoldReason::ReplicationNotBuilt; 3]);
+    assert_eq!(sim.world.rings, Some(rings));
+}
+
+#[test]
+fn a_rebalance_waits_for_min_part_hours() {
+    let slow = |nodes| {
+        let mut desired = desired(3, nodes);
+        desired.cluster.spec.rings.min_part_hours = 24;
+        desired
+    };
+    let mut sim = Simulation::new(slow(1));
+    sim.settle();
+    sim.change(slow(2));
+    sim.settle();
+    assert_eq!(reasons(&sim.plan()), [HoldReason::MinPartHours; 3]);
+    sim.now_s += 24 * 3600;
+    assert_eq!(names(&sim.plan()), ["PublishRings"]);
+}
+
+#[test]
+fn what_leaves_is_held_and_stays_in_the_rings() {
+    let mut sim = Simulation::new(desired(3, 2));
+    sim.settle();
+    let rings = sim.world.rings.clone();
+    sim.change(desired(3, 1));
+    sim.settle();
+    assert_eq!(reasons(&sim.plan()), [HoldReason::DrainNotBuilt; 3]);
+    assert_eq!(sim.world.rings, rings);
+    sim.change(desired(2, 2));
+    assert_eq!(reasons(&sim.plan()), [HoldReason::DrainNotBuilt; 2]);
+}
+
+#[test]
+fn a_lost_identity_stops_everything() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    sim.desired.hash_path = None;
+    assert_eq!(reasons(&sim.plan()), [HoldReason::IdentityMissing]);
+    assert_eq!(sim.plan().steps, vec![]);
+    sim.desired.hash_path = Some(hash_path());
+    sim.world.rings = None;
+    assert_eq!(reasons(&sim.plan()), [HoldReason::IdentityMissing]);
+}
+
+#[test]
+fn a_new_version_rolls_zone_by_zone_and_reaches_the_proxies_last() {
+    let mut sim = Simulation::new(desired(3, 2));
+    sim.settle();
+    sim.now_s += 3600;
+    sim.desired.cluster.spec.version = Some("0.2.0".into());
+    sim.desired.cluster.spec.upgrade.canary_zone = Some("rack2".into());
+    sim.settle();
+    let order: Vec<&str> = sim.restarted.iter().map(String::as_str).collect();
+    let nodes =
+        ["demo-rack2-0", "demo-rack2-1", "demo-rack1-0", "demo-rack1-1", "demo-rack3-0", "demo-rack3-1"];
+    assert_eq!(order, [&nodes[..], &["proxies default"]].concat());
+}
+
+#[test]
+fn a_paused_upgrade_restarts_nothing() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    sim.desired.cluster.spec.version = Some("0.2.0".into());
+    sim.desired.cluster.spec.upgrade.paused = true;
+    sim.settle();
+    assert_eq!(sim.restarted, Vec::<String>::new());
+    assert!(reasons(&sim.plan()).contains(&HoldReason::Paused));
+}
+
+#[test]
+fn a_corrected_spec_replaces_the_node_that_a_bad_one_broke() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    sim.now_s += 3600;
+    sim.desired.cluster.spec.image = Some("bad".into());
+    let plan = sim.plan();
+    sim.carry_out(&plan);
+    sim.world.nodes.get_mut("demo-rack1-0").unwrap().ready = false;
+    assert_eq!(sim.plan().steps, vec![], "the next zone waits for the broken one");
+    sim.desired.cluster.spec.image = Some("good".into());
+    let plan = sim.plan();
+    assert!(matches!(&plan.steps[..], [Step::RestartNode(step)] if step.node == "demo-rack1-0"), "{plan:?}");
+}
+
+#[test]
+fn a_volume_grows_and_never_shrinks() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    let resize = |size: &str| {
+        let mut desired = desired(3, 1);
+        desired.zones[0].spec.devices[0].size = size.into();
+        desired
+    };
+    sim.change(resize("4Gi"));
+    assert_eq!(names(&sim.plan())[0], "GrowDevice");
+    sim.settle();
+    sim.change(resize("2Gi"));
+    assert!(!names(&sim.plan()).contains(&"GrowDevice"));
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Zones(u32),
+    Nodes(u32),
+    Version(u8),
+    Users(u8),
+    Paused(bool),
+    MaxUnavailable(u32),
+    Crash(prop::sample::Index),
+    Recover,
+    KilledAfter(usize),
+    Ticks(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        (1u32..5).prop_map(Event::Zones),
+        (0u32..4).prop_map(Event::Nodes),
+        (0u8..4).prop_map(Event::Version),
+        (0u8..4).prop_map(Event::Users),
+        any::<bool>().prop_map(Event::Paused),
+        (1u32..3).prop_map(Event::MaxUnavailable),
+        any::<prop::sample::Index>().prop_map(Event::Crash),
+        Just(Event::Recover),
+        (0usize..4).prop_map(Event::KilledAfter),
+        (1usize..8).prop_map(Event::Ticks),
+    ]
+}
+
+/// A cluster whose shape is `(zones, nodes)`, all else as it was.
+fn reshaped(old: &Desired, zones: u32, nodes: u32) -> Desired {
+    let mut new = desired(zones, nodes);
+    new.cluster = old.cluster.clone();
+    new.users.clone_from(&old.users);
+    new
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever changes, crashes and kills come, no plan breaks a rule, and once they stop the plans end.
+    #[test]
+    fn any_sequence_of_changes_converges_without_breaking_a_rule(events in prop::collection::vec(event(), 1..14)) {
+        let (mut zones, mut nodes) = (3, 1);
+        let mut sim = Simulation::new(desired(zones, nodes));
+        for event in events {
+            match event {
+                Event::Zones(n) => { zones = n; sim.change(reshaped(&sim.desired.clone(), zones, nodes)); }
+                Event::Nodes(n) => { nodes = n; sim.change(reshaped(&sim.desired.clone(), zones, nodes)); }
+                Event::Version(n) => sim.desired.cluster.spec.version = Some(format!("0.{n}.0")),
+                Event::Users(n) => { sim.desired.users = Some([("user_a_b".to_string(), format!("key{n}"))].into()); }
+                Event::Paused(paused) => sim.desired.cluster.spec.upgrade.paused = paused,
+                Event::MaxUnavailable(n) => sim.desired.cluster.spec.upgrade.max_unavailable = n,
+                Event::Crash(index) => sim.crash(index),
+                Event::Recover => sim.recover(),
+                Event::KilledAfter(steps) => sim.tick(steps),
+                Event::Ticks(n) => (0..n).for_each(|_| sim.tick(usize::MAX)),
+            }
+            let plan = sim.plan();
+            prop_assert_eq!(check(&sim.cluster(), &sim.world, &plan), vec![]);
+        }
+        sim.recover();
+        sim.settle();
+        let plan = sim.plan();
+        prop_assert_eq!(&plan.steps, &vec![]);
+        prop_assert_eq!(sim.plan(), plan);
+        prop_assert!(validate(&sim.desired).cluster.is_some());
+    }
+}

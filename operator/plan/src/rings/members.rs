@@ -1,0 +1,56 @@
+//! The devices that shall be in a ring, with their weights.
+
+use crate::validate::{RingSettings, ValidatedCluster, ValidatedDevice};
+use crate::world::World;
+
+/// A GiB: what one unit of weight stands for.
+const GIB: f64 = (1u64 << 30) as f64;
+
+/// A device that shall be in a ring.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    /// The node's name.
+    pub(super) node: String,
+    /// The node's address in the ring.
+    pub(super) host: String,
+    /// The port of the ring's server.
+    pub(super) port: u16,
+    /// The device.
+    pub(super) device: String,
+    /// Its region.
+    pub(super) region: u32,
+    /// Its zone.
+    pub(super) zone: u32,
+    /// GiB of the real volume x weightPercent / 100.
+    pub(super) weight: f64,
+}
+
+/// The devices that shall be in `ring`, in a stable order. A node without an address is left out.
+pub(super) fn wanted(cluster: &ValidatedCluster, world: &World, ring: &RingSettings) -> Vec<Member> {
+    let mut members = Vec::new();
+    for (zone, node) in cluster.nodes() {
+        let Some(address) = world.addresses.get(&node.name) else { continue };
+        for device in node.devices.iter().filter(|device| device.is_in(&ring.name)) {
+            members.push(Member {
+                node: node.name.clone(),
+                host: address.host.clone(),
+                port: address.port_for(&ring.name),
+                device: device.name.clone(),
+                region: zone.region,
+                zone: zone.zone,
+                weight: weight(world, &node.name, device),
+            });
+        }
+    }
+    members
+}
+
+/// The weight of a device: of its real volume where there is one, else of the size asked for.
+fn weight(world: &World, node: &str, device: &ValidatedDevice) -> f64 {
+    let real = world.nodes.get(node).and_then(|node| node.devices.get(&device.name)?.real_bytes);
+    let bytes = real.unwrap_or(device.size_bytes) as f64;
+    let weight = bytes / GIB * f64::from(device.weight_percent) / 100.0;
+    // Two decimals, as Swift's tools print it; a device that should count is never rounded to nothing.
+    let rounded = (weight * 100.0).round() / 100.0;
+    if weight > 0.0 { rounded.max(0.01) } else { 0.0 }
+}
