@@ -10,6 +10,7 @@ mod shard_merge;
 mod shard_query;
 mod shard_range;
 mod sharding;
+mod sync_store;
 
 pub use content_type::split_swift_bytes;
 pub use info::{ContainerInfo, ContainerPolicyStat};
