@@ -1,8 +1,8 @@
 //! An object's bytes on their way out: read on the device's pool, one job ahead of what is being sent.
 
-use super::jobs::Jobs;
 use super::ranges::Segment;
 use crate::http::{Body, BodyError, BodyStream};
+use crate::serve::DevicePools;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -87,11 +87,11 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// The body; what is still to be read is read by `jobs` on `device`.
-    pub fn into_body(self, jobs: &Jobs, device: &str) -> Body {
+    /// The body; what is still to be read is read by `pools` on `device`.
+    pub fn into_body(self, pools: &DevicePools, device: &str) -> Body {
         let Some(rest) = self.rest else { return Body::full(self.first) };
         let mut stream =
-            ObjectStream { jobs: jobs.clone(), device: device.to_owned(), ahead: None, first: None };
+            ObjectStream { pools: pools.clone(), device: device.to_owned(), ahead: None, first: None };
         stream.read_ahead(rest);
         stream.first = Some(self.first);
         Body::stream(Some(self.length), stream)
@@ -101,7 +101,7 @@ impl Begun {
 type Piece = Result<(Source, Option<Bytes>), BodyError>;
 
 struct ObjectStream {
-    jobs: Jobs,
+    pools: DevicePools,
     device: String,
     first: Option<Bytes>,
     ahead: Option<JoinHandle<Piece>>,
@@ -109,14 +109,14 @@ struct ObjectStream {
 
 impl ObjectStream {
     fn read_ahead(&mut self, mut source: Source) {
-        let (jobs, device) = (self.jobs.clone(), self.device.clone());
+        let (pools, device) = (self.pools.clone(), self.device.clone());
         self.ahead = Some(tokio::spawn(async move {
             let read = move || {
                 let piece = source.next(CHUNK_LEN);
                 (source, piece)
             };
             let (source, piece) =
-                jobs.run(&device, read).await.map_err(|e| BodyError::Other(e.to_string()))?;
+                pools.run(&device, read).await.map_err(|e| BodyError::Other(e.to_string()))?;
             Ok((source, piece.map_err(|e| BodyError::Other(e.to_string()))?))
         }));
     }

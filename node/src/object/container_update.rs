@@ -1,11 +1,11 @@
 //! Telling container servers that an object changed, and leaving a note for the updater where that fails.
 
-use super::jobs::Jobs;
 use super::placement::Placement;
 use super::server::ObjectServer;
 use super::stored_headers::canonical;
 use crate::http::headers::has_prefix;
 use crate::http::{Body, Client, Headers, Method, Request, Response, Timeouts};
+use crate::serve::DevicePools;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub(super) struct Update {
 pub(super) struct Updates {
     pub client: Client,
     pub timeouts: Timeouts,
-    pub jobs: Jobs,
+    pub pools: DevicePools,
     pub store: Arc<ObjectStore>,
 }
 
@@ -141,7 +141,7 @@ impl Updates {
         let store = self.store.clone();
         let folder = store.config().devices.path_of(&device);
         let job = move || pending.save(&folder, policy, &store.config().hash, timestamp);
-        match self.jobs.run(&device, job).await {
+        match self.pools.run(&device, job).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%device, %error, "could not save a container update"),
             Err(error) => tracing::error!(%error, "could not save a container update"),

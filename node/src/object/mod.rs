@@ -11,7 +11,6 @@ mod container_update;
 mod expirer_queue;
 mod footers;
 mod handlers;
-mod jobs;
 mod mime;
 mod placement;
 mod ranges;

@@ -2,8 +2,8 @@
 
 use super::config::ObjectServerConfig;
 use super::container_update::Updates;
-use super::jobs::Jobs;
 use crate::http::{Client, Method, Request, Response, Service, Timeouts};
+use crate::serve::DevicePools;
 use async_trait::async_trait;
 use std::sync::Arc;
 use swiftlet_storage::object::ObjectStore;
@@ -21,23 +21,24 @@ pub struct ObjectServer {
     pub(super) policies: Policies,
     pub(super) constraints: Constraints,
     pub(super) store: Arc<ObjectStore>,
-    pub(super) jobs: Jobs,
+    pub(super) pools: DevicePools,
     pub(super) updates: Updates,
 }
 
 impl ObjectServer {
-    /// A server of `store`, which tells container servers through `client`.
+    /// A server of `store`, whose disks are worked on by the threads of `pools` and which tells container servers
+    /// through `client`.
     pub fn new(
         config: ObjectServerConfig,
         policies: Policies,
         constraints: Constraints,
         store: Arc<ObjectStore>,
+        pools: DevicePools,
         client: Client,
     ) -> Self {
-        let jobs = Jobs;
         let timeouts = Timeouts { connect: config.conn_timeout, node: config.node_timeout };
-        let updates = Updates { client, timeouts, jobs: jobs.clone(), store: store.clone() };
-        Self { config, policies, constraints, store, jobs, updates }
+        let updates = Updates { client, timeouts, pools: pools.clone(), store: store.clone() };
+        Self { config, policies, constraints, store, pools, updates }
     }
 
     async fn dispatch(&self, request: Request) -> Result<Response, Response> {

@@ -5,6 +5,7 @@ use super::server::ObjectServer;
 use crate::http::{
     Body, BodyError, Client, ClientOptions, Headers, Interim, Method, Request, Response, Service,
 };
+use crate::serve::DevicePools;
 use async_trait::async_trait;
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
@@ -33,7 +34,14 @@ impl Node {
         let config = ObjectServerConfig::from_options(&options).expect("good options");
         let policies = Policies::new(vec![]).expect("policy 0");
         let client = Client::new(ClientOptions::default());
-        let server = ObjectServer::new(config, policies, Constraints::default(), store, client);
+        let server = ObjectServer::new(
+            config,
+            policies,
+            Constraints::default(),
+            store,
+            DevicePools::default(),
+            client,
+        );
         Self { root, server }
     }
 

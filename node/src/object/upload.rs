@@ -1,9 +1,9 @@
 //! An object's bytes on their way in: from the socket to a [`Writer`], one job writing while the next chunk is read.
 
 use super::footers;
-use super::jobs::Jobs;
 use super::mime::MimeReader;
 use crate::http::{Body, BodyError, Response};
+use crate::serve::DevicePools;
 use bytes::Bytes;
 use std::time::Duration;
 use swiftlet_storage::object::{WriteError, Writer};
@@ -78,7 +78,7 @@ impl Upload {
     /// Writes the body to `writer` but for a last piece of up to [`ONE_JOB_LEN`] bytes.
     pub async fn write_to(
         &mut self,
-        jobs: &Jobs,
+        pools: &DevicePools,
         device: &str,
         mut writer: Writer,
     ) -> Result<Writer, Response> {
@@ -90,7 +90,7 @@ impl Upload {
                     let written = write_all(&mut writer, &batch);
                     (writer, written)
                 };
-                jobs.run(device, job).await.map_err(|error| error.into_response())
+                pools.run(device, job).await.map_err(super::handlers::job_failed)
             };
             // the disk takes one batch while the socket brings the next
             let (written, gathered) = tokio::join!(write, self.gather(CHUNK_LEN));

@@ -5,7 +5,7 @@ use super::super::container_update::UpdateContext;
 use super::super::expirer_queue::DeleteAtChange;
 use super::super::placement::{Placement, next_part_power, timestamp};
 use super::super::server::ObjectServer;
-use super::{open_failed, write_failed};
+use super::{job_failed, open_failed, write_failed};
 use crate::http::{Headers, Method, Request, Response};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ impl ObjectServer {
             next_part_power: next_part_power(&request.headers),
         };
         let store = self.store.clone();
-        let outcome = self.jobs.run(&placement.device, move || deletion.run(&store));
-        let outcome = outcome.await.map_err(|e| e.into_response())??;
+        let outcome = self.pools.run(&placement.device, move || deletion.run(&store));
+        let outcome = outcome.await.map_err(job_failed)??;
         let change = DeleteAtChange { old: outcome.old_delete_at, new: 0, object_bytes: 0 };
         self.update_expirer_queue(&context, &placement, &now.internal(), None, change).await;
         if outcome.deleted {

@@ -7,6 +7,7 @@ mod read;
 
 use super::placement::Placement;
 use crate::http::Response;
+use crate::serve::PoolError;
 use swiftlet_storage::object::{OpenError, WriteError};
 
 /// The answer where an object cannot be opened for a reason that no handler makes more of. What it says of the
@@ -30,6 +31,16 @@ fn open_failed(placement: &Placement, error: OpenError) -> Response {
             tracing::error!(%error, "ERROR opening object");
             Response::standard(500)
         }
+    }
+}
+
+/// The answer where a job gave no outcome: the disk has stopped answering, or the job failed in a way that none
+/// should.
+pub(super) fn job_failed(error: PoolError) -> Response {
+    tracing::error!(%error, "ERROR storage job");
+    match error {
+        PoolError::Full { .. } => Response::standard(503),
+        PoolError::Panicked { .. } | PoolError::NoThread { .. } => Response::standard(500),
     }
 }
 

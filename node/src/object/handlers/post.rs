@@ -6,7 +6,7 @@ use super::super::expirer_queue::DeleteAtChange;
 use super::super::placement::{Placement, next_part_power, opens_expired, timestamp};
 use super::super::server::ObjectServer;
 use super::super::stored_headers::{AllowedHeaders, is_sys_meta};
-use super::{open_failed, write_failed};
+use super::{job_failed, open_failed, write_failed};
 use crate::http::{Headers, Method, Request, Response};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -27,9 +27,8 @@ impl ObjectServer {
             allowed: self.config.allowed_headers.clone(),
         };
         let store = self.store.clone();
-        let outcome = self.jobs.run(&placement.device, move || posting.run(&store));
-        let Outcome { state, row, content_type, is_newer } =
-            outcome.await.map_err(|e| e.into_response())??;
+        let outcome = self.pools.run(&placement.device, move || posting.run(&store));
+        let Outcome { state, row, content_type, is_newer } = outcome.await.map_err(job_failed)??;
         if is_newer {
             let old = state.metadata.get("X-Delete-At").and_then(|value| integer(value)).unwrap_or(0);
             let change = DeleteAtChange { old, new: new_delete_at, object_bytes: state.size };

@@ -10,7 +10,7 @@ use super::super::placement::{Placement, next_part_power, says_yes, timestamp};
 use super::super::server::ObjectServer;
 use super::super::stored_headers::{AllowedHeaders, canonical, is_kept_by_put};
 use super::super::upload::{ONE_JOB_LEN, Source, Upload, write_all};
-use super::{open_failed, write_failed};
+use super::{job_failed, open_failed, write_failed};
 use crate::http::{Headers, Interim, Method, Request, Response};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl ObjectServer {
                 None => self.prepare(preparation.clone()).await?,
             };
             let Prepared { writer: unwritten, old_delete_at } = prepared;
-            let written = upload.write_to(&self.jobs, &device, unwritten).await?;
+            let written = upload.write_to(&self.pools, &device, unwritten).await?;
             writer = Some(Prepared { writer: written, old_delete_at });
         }
         let (pending, mut source) = upload.into_parts();
@@ -63,7 +63,7 @@ impl ObjectServer {
             };
             commit.run(prepared)
         };
-        let committed = self.jobs.run(&device, job).await.map_err(|e| e.into_response())??;
+        let committed = self.pools.run(&device, job).await.map_err(job_failed)??;
         stages.confirm(interim.as_deref(), &mut source).await?;
         self.announce_put(&context, &placement, &committed).await;
         Ok(Response::standard(201).with("Etag", format!("\"{}\"", committed.etag)))
@@ -72,7 +72,7 @@ impl ObjectServer {
     async fn prepare(&self, preparation: Preparation) -> Result<Prepared, Response> {
         let store = self.store.clone();
         let device = preparation.placement.device.clone();
-        self.jobs.run(&device, move || preparation.run(&store)).await.map_err(|e| e.into_response())?
+        self.pools.run(&device, move || preparation.run(&store)).await.map_err(job_failed)?
     }
 
     /// Tells the expirer's queue and the container servers.

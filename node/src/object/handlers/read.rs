@@ -6,7 +6,7 @@ use super::super::config::ObjectServerConfig;
 use super::super::placement::{Placement, opens_expired, timestamp_or_now};
 use super::super::ranges::{Asked, Segment, asked, content_range, multipart};
 use super::super::server::ObjectServer;
-use super::open_failed;
+use super::{job_failed, open_failed};
 use crate::http::dates::format_http_date;
 use crate::http::{Headers, Request, Response};
 use swiftlet_storage::object::{ObjectState, ObjectStore, OpenError, OpenOptions};
@@ -28,9 +28,9 @@ impl ObjectServer {
             Reading { store: &store, config: &config, placement: &placement, headers: &headers, validate }
                 .run(with_body)
         };
-        let (mut answer, begun) = self.jobs.run(&device, job).await.map_err(|e| e.into_response())??;
+        let (mut answer, begun) = self.pools.run(&device, job).await.map_err(job_failed)??;
         if let Some(begun) = begun {
-            answer.body = begun.into_body(&self.jobs, &device);
+            answer.body = begun.into_body(&self.pools, &device);
         }
         Ok(answer)
     }

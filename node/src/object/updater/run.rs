@@ -1,10 +1,10 @@
 //! The updater's I/O: folders of update files, and requests to container servers.
 
 use super::super::container_update::{Outcome, Target, Update, Updates};
-use super::super::jobs::Jobs;
 use super::plan::{FolderPlan, Verdict, plan_folder, settle};
 use crate::daemon::{Daemon, RateLimit};
 use crate::http::{Client, Headers, Method, Timeouts};
+use crate::serve::DevicePools;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::io;
@@ -59,11 +59,12 @@ impl ObjectUpdater {
     pub fn new(
         config: UpdaterConfig,
         store: Arc<ObjectStore>,
+        pools: DevicePools,
         container_ring: Arc<SharedRing>,
         client: Client,
     ) -> Self {
         let timeouts = Timeouts { connect: config.conn_timeout, node: config.node_timeout };
-        let updates = Updates { client, timeouts, jobs: Jobs::default(), store: store.clone() };
+        let updates = Updates { client, timeouts, pools, store: store.clone() };
         let under_way = Semaphore::new(config.concurrency.max(1));
         Self { config, store, container_ring, updates, under_way }
     }
@@ -72,7 +73,7 @@ impl ObjectUpdater {
         let folders = {
             let store = self.store.clone();
             let name = device.clone();
-            self.updates.jobs.run(&device, move || match store.config().devices.check(&name) {
+            self.updates.pools.run(&device, move || match store.config().devices.check(&name) {
                 Err(error) => {
                     tracing::warn!("Skipping: {error}");
                     Ok(Vec::new())
@@ -95,7 +96,7 @@ impl ObjectUpdater {
     async fn sweep_folder(&self, device: &str, policy: u32, folder: PathBuf, rate: &Mutex<RateLimit>) {
         let listed = {
             let folder = folder.clone();
-            self.updates.jobs.run(device, move || tidy(&folder)).await
+            self.updates.pools.run(device, move || tidy(&folder)).await
         };
         let plan = match listed {
             Ok(Ok(plan)) => plan,
@@ -154,7 +155,7 @@ impl ObjectUpdater {
             }
             Ok(update) => update,
         };
-        self.updates.jobs.run(&file.device, read).await.unwrap_or_else(|error| {
+        self.updates.pools.run(&file.device, read).await.unwrap_or_else(|error| {
             tracing::error!(%error);
             None
         })
@@ -188,7 +189,7 @@ impl ObjectUpdater {
         work: impl FnOnce(&UpdateFile) -> io::Result<()> + Send + 'static,
     ) {
         let of = file.clone();
-        match self.updates.jobs.run(&file.device, move || work(&of)).await {
+        match self.updates.pools.run(&file.device, move || work(&of)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::error!(path = %file.path.display(), %error, "cannot change an async pending")

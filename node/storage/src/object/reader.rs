@@ -2,13 +2,14 @@
 
 use super::location::Location;
 use super::quarantine::quarantine;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use md5::{Digest, Md5};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, fadvise};
+use rustix::io::{pread, retry_on_intr};
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -78,8 +79,18 @@ impl Reader {
     /// The next bytes, at most `limit` (which is not 0); empty at the end.
     pub fn read(&mut self, limit: usize) -> Result<Bytes, ReadError> {
         let len = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(limit);
-        let mut chunk = BytesMut::zeroed(len);
-        self.file.read_exact_at(&mut chunk, self.next).map_err(|e| self.failed(e))?;
+        let mut chunk = Vec::with_capacity(len);
+        while chunk.len() < len {
+            let at = self.next + chunk.len() as u64;
+            // into room that was never cleared
+            match retry_on_intr(|| pread(&self.file, spare_capacity(&mut chunk), at)) {
+                Ok(0) => return Err(self.failed(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(errno) => return Err(self.failed(errno.into())),
+            }
+        }
+        // the allocator may have given more room than was asked for
+        chunk.truncate(len);
         if let Some(md5) = &mut self.md5 {
             md5.update(&chunk);
         }
@@ -93,7 +104,7 @@ impl Reader {
         if self.remaining() == 0 {
             self.verify();
         }
-        Ok(chunk.freeze())
+        Ok(chunk.into())
     }
 
     fn verify(&mut self) {
