@@ -2,3 +2,6 @@
 
 pub mod plan;
 pub mod run;
+
+#[cfg(test)]
+mod tests;
