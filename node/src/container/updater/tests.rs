@@ -69,7 +69,14 @@ impl Node {
         let ring = Arc::new(SharedRing::load(path).unwrap());
         let options = self.node.options("container-updater");
         let client = Client::new(ClientOptions::default());
-        ContainerUpdater::from_options(&options, self.node.swift().hash.clone(), ring, client, Jobs::default()).unwrap()
+        ContainerUpdater::from_options(
+            &options,
+            self.node.swift().hash.clone(),
+            ring,
+            client,
+            Jobs::default(),
+        )
+        .unwrap()
     }
 
     async fn account(&self) -> String {
@@ -80,7 +87,11 @@ impl Node {
         let host = format!("127.0.0.1:{}", self.port);
         let mut headers = vec![("X-Timestamp", T1)];
         if with_account {
-            headers.extend([("X-Account-Host", host.as_str()), ("X-Account-Device", "sda"), ("X-Account-Partition", "0")]);
+            headers.extend([
+                ("X-Account-Host", host.as_str()),
+                ("X-Account-Device", "sda"),
+                ("X-Account-Partition", "0"),
+            ]);
         }
         ask(&self.containers, Put, "/sda/7/a/c", &headers, "").await.status
     }
@@ -102,7 +113,8 @@ async fn a_new_container_is_told_of_at_once_and_its_counts_later() {
     assert!(told.contains("\"name\": \"c\", \"count\": 1, \"bytes\": 5"), "{told}");
 
     // What was told already is not told again: the account's copy would come back to life.
-    let forget = [("X-Put-Timestamp", T1), ("X-Delete-Timestamp", T2), ("X-Object-Count", "0"), ("X-Bytes-Used", "0")];
+    let forget =
+        [("X-Put-Timestamp", T1), ("X-Delete-Timestamp", T2), ("X-Object-Count", "0"), ("X-Bytes-Used", "0")];
     assert_eq!(ask(&*node.accounts, Put, "/sda/0/a/c", &forget, "").await.status, 204);
     updater.pass().await;
     assert_eq!(node.account().await, "[]");
