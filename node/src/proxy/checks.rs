@@ -158,7 +158,7 @@ pub fn is_chunked(headers: &Headers) -> bool {
 pub fn check_delete_headers(headers: &mut Headers, now: Timestamp) -> Result<Option<u64>, Response> {
     let refuse = |text: &str| Err(Response::plain(400, text.to_owned()));
     let whole = |headers: &Headers, name: &str| -> Option<Option<i64>> {
-        headers.get(name).map(|v| std::str::from_utf8(v).ok().and_then(|text| text.trim().parse().ok()))
+        headers.get(name).map(|value| std::str::from_utf8(value).ok().and_then(whole_number))
     };
     // a moment that is not after now is past: whole seconds against a moment between them
     let is_past =
@@ -187,6 +187,15 @@ pub fn check_delete_headers(headers: &mut Headers, now: Timestamp) -> Result<Opt
             Ok(Some(second))
         }
     }
+}
+
+/// A whole number; one too large for us is as large as can be.
+fn whole_number(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let too_large = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    is_number.then(|| text.parse().unwrap_or(too_large))
 }
 
 #[cfg(test)]
@@ -255,6 +264,7 @@ mod tests {
         assert_eq!(check("X-Delete-After", "60").unwrap(), (Some(1_700_000_060), Some("1700000060".into())));
         assert_eq!(check("X-Delete-At", "1700000001").unwrap().0, Some(1_700_000_001));
         assert_eq!(check("X-Delete-At", "99999999999").unwrap().0, Some(9_999_999_999));
+        assert_eq!(check("X-Delete-At", "9999999999999999999999").unwrap().0, Some(9_999_999_999));
         assert_eq!(check("X-Other", "1").unwrap(), (None, None));
         for (name, value, text) in [
             ("X-Delete-After", "x", "Non-integer X-Delete-After"),

@@ -6,10 +6,10 @@ use thiserror::Error;
 /// Why a path names nothing.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PathError {
-    /// It does not begin with an API version (answered 404).
-    #[error("no API version")]
-    NoVersion,
-    /// A name in the middle is missing, or there is none at all (answered 412, `Bad URL`).
+    /// The version or a name in the middle is missing (answered 404).
+    #[error("a part of the path is missing")]
+    Incomplete,
+    /// There is nothing behind the version (answered 412, `Bad URL`).
     #[error("Bad URL")]
     BadUrl,
     /// Not a version that is served (answered 400).
@@ -32,25 +32,29 @@ pub struct Entity {
 impl Entity {
     /// Splits a request path (percent-decoded, `/v1/a/c/o`); `versions` are the API versions served.
     pub fn parse(path: &Bytes, versions: &[String]) -> Result<Self, PathError> {
-        let rest = path.strip_prefix(b"/").ok_or(PathError::NoVersion)?;
+        let rest = path.strip_prefix(b"/").ok_or(PathError::Incomplete)?;
         let version_len = segment_len(rest);
         if version_len == 0 {
-            return Err(PathError::NoVersion);
+            return Err(PathError::Incomplete);
         }
         let entity = path.slice(1 + version_len..);
-        let account_len = segment_len(entity.get(1..).unwrap_or_default());
-        if account_len == 0 {
+        if entity.len() <= 1 {
             return Err(PathError::BadUrl);
         }
-        if !versions.iter().any(|v| v.as_bytes() == &rest[..version_len]) {
-            return Err(PathError::UnknownVersion);
+        let entity = Self::from_entity_path(entity).ok_or(PathError::Incomplete)?;
+        match versions.iter().any(|v| v.as_bytes() == &rest[..version_len]) {
+            true => Ok(entity),
+            false => Err(PathError::UnknownVersion),
         }
-        Self::from_entity_path(entity).ok_or(PathError::BadUrl)
     }
 
-    /// Splits `/a`, `/a/c` or `/a/c/o`; trailing slashes after `/a` and `/a/c` are let pass.
+    /// Splits `/a`, `/a/c` or `/a/c/o`; a trailing slash after `/a` and `/a/c` is let pass.
     fn from_entity_path(path: Bytes) -> Option<Self> {
-        let account_end = 1 + segment_len(&path[1..]);
+        let account_len = segment_len(path.get(1..)?);
+        let account_end = 1 + account_len;
+        if account_len == 0 {
+            return None;
+        }
         let Some(container_on) = path.get(account_end + 1..).filter(|rest| !rest.is_empty()) else {
             return Some(Self { path, account_end, container_end: None, has_object: false });
         };
@@ -136,12 +140,12 @@ mod tests {
 
     #[test]
     fn refuses_what_names_nothing() {
-        assert_eq!(parse(""), Err(PathError::NoVersion));
-        assert_eq!(parse("//a"), Err(PathError::NoVersion));
-        assert_eq!(parse("/v1"), Err(PathError::BadUrl));
-        assert_eq!(parse("/v1/"), Err(PathError::BadUrl));
-        assert_eq!(parse("/v1//c"), Err(PathError::BadUrl));
-        assert_eq!(parse("/v1/a//o"), Err(PathError::BadUrl));
+        for incomplete in ["", "//a", "/v1//c", "/v1//", "/v1/a//o", "/v1/a//", "/v1///o", "/v2//c"] {
+            assert_eq!(parse(incomplete), Err(PathError::Incomplete), "{incomplete}");
+        }
+        for bad in ["/v1", "/v1/", "/v2/"] {
+            assert_eq!(parse(bad), Err(PathError::BadUrl), "{bad}");
+        }
         assert_eq!(parse("/v2/a/c"), Err(PathError::UnknownVersion));
     }
 

@@ -191,7 +191,7 @@ impl Application {
     async fn route(&self, request: &ProxyRequest) -> Result<(Controller, Vec<&'static str>), Response> {
         let entity = Entity::parse(&request.http.path, &self.constraints.valid_api_versions);
         let entity = entity.map_err(|error| match error {
-            PathError::NoVersion => Response::standard(404),
+            PathError::Incomplete => Response::standard(404),
             PathError::BadUrl => Response::html(412, "Bad URL"),
             PathError::UnknownVersion => Response::standard(400),
         })?;

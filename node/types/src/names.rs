@@ -39,8 +39,8 @@ pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '
 /// Splits `/a/b/rest…` into between `min` and `max` segments, as Swift's `split_path` does.
 ///
 /// With `rest_with_last` the last segment takes the remainder, slashes and all (an object's name); without, one
-/// trailing slash is allowed. The first `min` segments are not empty; an empty one at the end is left out, so
-/// what is missing is simply not there. `None` where the path does not have that shape.
+/// trailing slash is allowed. No segment but the last is empty, and none of the first `min`; an empty one at the
+/// end is left out, so what is missing is simply not there. `None` where the path does not have that shape.
 pub fn split_path(path: &[u8], min: usize, max: usize, rest_with_last: bool) -> Option<Vec<&[u8]>> {
     let path = path.strip_prefix(b"/")?;
     let pieces = if rest_with_last { max } else { max + 1 };
@@ -51,7 +51,11 @@ pub fn split_path(path: &[u8], min: usize, max: usize, rest_with_last: bool) -> 
     if segments.len() < min || segments.len() > max || segments[..min].iter().any(|s| s.is_empty()) {
         return None;
     }
-    if segments.len() > min && segments.last().is_some_and(|s| s.is_empty()) {
+    let (last, before) = segments.split_last()?;
+    if before.iter().any(|s| s.is_empty()) {
+        return None;
+    }
+    if segments.len() > min && last.is_empty() {
         segments.pop();
     }
     Some(segments)
@@ -94,7 +98,8 @@ mod tests {
         assert_eq!(split("/a//", 1, 2, false), Some(vec!["a"]));
         assert_eq!(split("/a//", 1, 2, true), Some(vec!["a", "/"]));
         assert_eq!(split("/v1/a/c/", 4, 4, true), None);
-        assert_eq!(split("/v1/a//o", 2, 4, true), Some(vec!["v1", "a", "", "o"]));
+        assert_eq!(split("/v1/a//o", 2, 4, true), None);
+        assert_eq!(split("/v1/a//", 2, 4, true), None);
         assert_eq!(split("/a", 2, 2, false), None);
         assert_eq!(split("a", 1, 1, false), None);
         assert_eq!(split("/", 1, 1, false), None);
