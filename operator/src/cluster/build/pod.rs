@@ -1,0 +1,163 @@
+//! What every pod of a cluster has: the restricted security settings, the rings' volume, the configuration's volume,
+//! and the folders `swiftlet pod` writes to.
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction,
+    KeyToPath, PodSecurityContext, Probe, ProjectedVolumeSource, SeccompProfile, SecretProjection,
+    SecurityContext, Volume, VolumeMount, VolumeProjection,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use swiftlet_ring::distribution::Bank;
+
+use super::rings;
+
+/// Where servers read configuration and rings.
+pub const SWIFT_DIR: &str = "/etc/swift";
+/// Where servers find their devices.
+pub const DEVICES_DIR: &str = "/srv/node";
+/// Where daemons and servers leave figures for recon.
+pub const RECON_DIR: &str = "/var/cache/swift";
+/// Where volumes are mounted, before they are known to be the right ones.
+pub const VOLUMES_DIR: &str = "/srv/volumes";
+/// Where the kubelet puts the rings' slots.
+pub const RINGS_DIR: &str = "/run/swiftlet/rings";
+/// Where the kubelet puts configuration files.
+pub const CONFIG_DIR: &str = "/run/swiftlet/config";
+/// Where a proxy keeps its last good rings.
+pub const KEEP_DIR: &str = "/var/lib/swiftlet";
+/// The port on which a pod answers the kubelet and the operator.
+pub const HEALTH_PORT: u16 = 6206;
+/// The user every pod runs as. It never changes: files on the devices belong to it.
+const USER: i64 = 65532;
+/// Folders in memory hold configuration links and rings; twice the largest generation.
+const MEMORY_DIR_LIMIT: &str = "64Mi";
+
+/// Neither root nor able to become it, as the restricted Pod Security Standard asks.
+pub fn security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        fs_group: Some(USER),
+        // A volume of millions of files must not be walked at each start.
+        fs_group_change_policy: Some("OnRootMismatch".to_string()),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_string(),
+            localhost_profile: None,
+        }),
+        ..PodSecurityContext::default()
+    }
+}
+
+/// A container that runs `swiftlet pod … -- <command>`.
+pub fn container(name: &str, image: &str, args: Vec<String>, ports: &[(&str, u16)]) -> Container {
+    let all_ports = ports.iter().chain(&[("health", HEALTH_PORT)]);
+    Container {
+        name: name.to_string(),
+        image: Some(image.to_string()),
+        // Tags are versions and never move; a node that has the image needs no registry to start.
+        image_pull_policy: Some("IfNotPresent".to_string()),
+        args: Some(args),
+        ports: Some(all_ports.map(|(name, port)| port_named(name, *port)).collect()),
+        liveness_probe: Some(probe("/livez", 10)),
+        readiness_probe: Some(probe("/readyz", 2)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_string()]), add: None }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+/// The arguments of `swiftlet pod` that storage and proxy pods share.
+pub fn arguments(cluster: &str, namespace: &str, ready_ports: &[u16]) -> Vec<String> {
+    let mut args = vec![
+        "pod".to_string(),
+        format!("--rings={RINGS_DIR}"),
+        format!("--config={CONFIG_DIR}"),
+        format!("--swift-dir={SWIFT_DIR}"),
+        format!("--cluster={namespace}/{cluster}"),
+        format!("--health-listen=[::]:{HEALTH_PORT}"),
+    ];
+    args.extend(ready_ports.iter().map(|port| format!("--ready-port={port}")));
+    args
+}
+
+fn port_named(name: &str, port: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_string()),
+        container_port: i32::from(port),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str, period_s: i32) -> Probe {
+    let http_get = HTTPGetAction {
+        path: Some(path.to_string()),
+        port: IntOrString::String("health".to_string()),
+        ..HTTPGetAction::default()
+    };
+    Probe {
+        http_get: Some(http_get),
+        period_seconds: Some(period_s),
+        timeout_seconds: Some(5),
+        ..Probe::default()
+    }
+}
+
+/// The index and every slot of both banks. All are optional: a pod may start before the first generation, and slots
+/// that no generation needed yet do not exist.
+pub fn rings_volume(cluster: &str, slots: usize) -> Volume {
+    let source = |name: String, key: &str, path: String| VolumeProjection {
+        config_map: Some(ConfigMapProjection {
+            name,
+            items: Some(vec![KeyToPath { key: key.to_string(), path, mode: None }]),
+            optional: Some(true),
+        }),
+        ..VolumeProjection::default()
+    };
+    let banks = Bank::ALL.into_iter().flat_map(|bank| (0..slots).map(move |slot| bank.slot_name(slot)));
+    let chunks = banks.map(|slot| source(rings::slot_config_map(cluster, &slot), rings::CHUNK_KEY, slot));
+    let index = source(rings::index_config_map(cluster), rings::INDEX_KEY, rings::INDEX_KEY.to_string());
+    projected("rings", std::iter::once(index).chain(chunks).collect())
+}
+
+/// Configuration files from a Secret and, where there is one, a ConfigMap.
+pub fn config_volume(secret: &str, config_map: Option<&str>) -> Volume {
+    let secret = VolumeProjection {
+        secret: Some(SecretProjection { name: secret.to_string(), ..SecretProjection::default() }),
+        ..VolumeProjection::default()
+    };
+    let config_map = config_map.map(|name| VolumeProjection {
+        config_map: Some(ConfigMapProjection { name: name.to_string(), ..ConfigMapProjection::default() }),
+        ..VolumeProjection::default()
+    });
+    projected("config", std::iter::once(secret).chain(config_map).collect())
+}
+
+fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+    let projected = ProjectedVolumeSource { sources: Some(sources), default_mode: Some(0o440) };
+    Volume { name: name.to_string(), projected: Some(projected), ..Volume::default() }
+}
+
+/// An empty folder of the pod's own: in memory, or on the host's disk.
+pub fn empty_dir(name: &str, in_memory: bool) -> Volume {
+    let source = EmptyDirVolumeSource {
+        medium: in_memory.then(|| "Memory".to_string()),
+        size_limit: Some(Quantity(MEMORY_DIR_LIMIT.to_string())),
+    };
+    Volume { name: name.to_string(), empty_dir: Some(source), ..Volume::default() }
+}
+
+/// A volume at a path.
+pub fn mount(volume: &str, path: impl Into<String>, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: volume.to_string(),
+        mount_path: path.into(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
+}

@@ -1,0 +1,160 @@
+//! A pool of proxies: a Deployment and the Service in front of it, both `<cluster>-proxy` (or `<cluster>-proxy-<pool>`).
+
+use super::{Component, Owner, label_selector, pod, revision, selector};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::core::v1::{
+    Affinity, Lifecycle, LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
+    Service, ServicePort, ServiceSpec, SleepAction, WeightedPodAffinityTerm,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeMap;
+use swiftlet_plan::conf::ProxyPlace;
+use swiftlet_plan::validate::ProxyPool;
+
+/// The port proxies serve on.
+pub const PORT: u16 = 8080;
+/// The pool whose Service is the cluster's own.
+const DEFAULT_POOL: &str = "default";
+/// Label with the pool's name.
+pub const POOL_LABEL: &str = "swiftlet.io/proxy";
+/// Seconds a proxy that is to stop still serves, until every kube-proxy knows.
+const LEAVE_SERVICE_S: i64 = 5;
+/// Seconds it then gets to finish requests.
+const GRACE_S: i64 = 60;
+
+/// The name of a pool's Deployment, Service and Secret.
+pub fn name(cluster: &str, pool: &str) -> String {
+    match pool {
+        DEFAULT_POOL => format!("{cluster}-proxy"),
+        _ => format!("{cluster}-proxy-{pool}"),
+    }
+}
+
+/// Where proxies are, for the planner's rendering.
+pub fn place(token_key: Option<String>) -> ProxyPlace {
+    ProxyPlace {
+        bind_ip: "0.0.0.0".to_string(),
+        bind_port: PORT,
+        swift_dir: pod::SWIFT_DIR.to_string(),
+        token_key,
+    }
+}
+
+/// The Deployment. Another revision rolls it: the template names it.
+pub fn deployment(
+    owner: &Owner,
+    pool: &ProxyPool,
+    image: &str,
+    slots: usize,
+    revision_word: &str,
+) -> Deployment {
+    let labels = labels(owner, &pool.name);
+    let replicas = i32::try_from(pool.replicas).unwrap_or(i32::MAX);
+    Deployment {
+        metadata: owner.owned(&name(&owner.cluster, &pool.name), labels.clone()),
+        spec: Some(DeploymentSpec {
+            replicas: Some(replicas),
+            selector: label_selector(&labels),
+            // A new proxy serves before an old one leaves.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_string()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels.clone()),
+                    annotations: Some(revision(revision_word)),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod_spec(owner, &pool.name, image, slots, &labels)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod_spec(
+    owner: &Owner,
+    pool: &str,
+    image: &str,
+    slots: usize,
+    labels: &BTreeMap<String, String>,
+) -> PodSpec {
+    let mut args = pod::arguments(&owner.cluster, &owner.namespace, &[PORT]);
+    args.extend([format!("--keep={}", pod::KEEP_DIR), "--".to_string(), "proxy-server".to_string()]);
+    args.push(format!("{}/proxy-server.conf", pod::SWIFT_DIR));
+    let mut container = pod::container("proxy", image, args, &[("http", PORT)]);
+    container.volume_mounts = Some(vec![
+        pod::mount("rings", pod::RINGS_DIR, true),
+        pod::mount("config", pod::CONFIG_DIR, true),
+        pod::mount("etc-swift", pod::SWIFT_DIR, false),
+        pod::mount("keep", pod::KEEP_DIR, false),
+    ]);
+    container.lifecycle = Some(Lifecycle {
+        pre_stop: Some(LifecycleHandler {
+            sleep: Some(SleepAction { seconds: LEAVE_SERVICE_S }),
+            ..LifecycleHandler::default()
+        }),
+        ..Lifecycle::default()
+    });
+    PodSpec {
+        containers: vec![container],
+        volumes: Some(vec![
+            pod::rings_volume(&owner.cluster, slots),
+            pod::config_volume(&name(&owner.cluster, pool), None),
+            pod::empty_dir("etc-swift", true),
+            pod::empty_dir("keep", false),
+        ]),
+        security_context: Some(pod::security()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(LEAVE_SERVICE_S + GRACE_S),
+        affinity: Some(spread(labels)),
+        ..PodSpec::default()
+    }
+}
+
+/// Proxies of a pool go to different hosts where there are enough.
+fn spread(labels: &BTreeMap<String, String>) -> Affinity {
+    let term = PodAffinityTerm {
+        topology_key: "kubernetes.io/hostname".to_string(),
+        label_selector: Some(label_selector(labels)),
+        ..PodAffinityTerm::default()
+    };
+    let preferred = vec![WeightedPodAffinityTerm { weight: 100, pod_affinity_term: term }];
+    let apart = PodAntiAffinity {
+        preferred_during_scheduling_ignored_during_execution: Some(preferred),
+        ..PodAntiAffinity::default()
+    };
+    Affinity { pod_anti_affinity: Some(apart), ..Affinity::default() }
+}
+
+/// The Service that clients use.
+pub fn service(owner: &Owner, pool: &str) -> Service {
+    let labels = labels(owner, pool);
+    Service {
+        metadata: owner.owned(&name(&owner.cluster, pool), labels.clone()),
+        spec: Some(ServiceSpec {
+            selector: Some(selector(&labels)),
+            ports: Some(vec![ServicePort {
+                name: Some("http".to_string()),
+                port: i32::from(PORT),
+                target_port: Some(IntOrString::String("http".to_string())),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn labels(owner: &Owner, pool: &str) -> BTreeMap<String, String> {
+    let mut labels = owner.component_labels(Component::Proxy);
+    labels.insert(POOL_LABEL.to_string(), pool.to_string());
+    labels
+}

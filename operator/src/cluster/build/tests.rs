@@ -1,0 +1,173 @@
+//! What the objects must hold whatever else changes: names, security, ownership, and that nothing moves by itself.
+
+use super::*;
+use k8s_openapi::api::core::v1::{PodSpec, Volume};
+use kube::ResourceExt;
+use swiftlet_plan::documents::Documents;
+use swiftlet_plan::validate::{HashPath, ValidatedCluster, validate};
+
+const EXAMPLE: &str = include_str!("../../../../deploy/examples/cluster.yaml");
+
+fn example() -> ValidatedCluster {
+    let mut documents = Documents::default();
+    documents.read("cluster.yaml", EXAMPLE).unwrap();
+    let mut desired = documents.desired().unwrap();
+    desired.hash_path = Some(HashPath { prefix: "p".into(), suffix: "s".into() });
+    let validation = validate(&desired);
+    assert_eq!(validation.problems, []);
+    validation.cluster.unwrap()
+}
+
+fn owner() -> Owner {
+    let cluster: SwiftCluster = serde_json::from_value(serde_json::json!({
+        "apiVersion": "swiftlet.io/v1alpha1", "kind": "SwiftCluster",
+        "metadata": {"name": "demo", "namespace": "default", "uid": "u-1"},
+        "spec": {"rings": {"partPower": 10}, "auth": {"tempauth": {"usersSecretName": "demo-users"}}},
+    }))
+    .unwrap();
+    Owner::of(&cluster)
+}
+
+fn stateful_set(revision: &str) -> k8s_openapi::api::apps::v1::StatefulSet {
+    let cluster = example();
+    let settings = node::NodeSettings { image: "localhost/swiftlet:0.1.0", slots: 4, revision };
+    let (zone, node) = cluster.nodes().next().unwrap();
+    node::stateful_set(&owner(), zone, node, &settings)
+}
+
+fn storage_pod() -> PodSpec {
+    stateful_set("r1").spec.unwrap().template.spec.unwrap()
+}
+
+fn proxy_pod() -> PodSpec {
+    let cluster = example();
+    let deployment = proxy::deployment(&owner(), &cluster.proxies[0], "i", 4, "r1");
+    deployment.spec.unwrap().template.spec.unwrap()
+}
+
+fn projected_names(volume: &Volume) -> Vec<String> {
+    let sources = volume.projected.as_ref().unwrap().sources.as_ref().unwrap();
+    sources
+        .iter()
+        .map(|source| match (&source.config_map, &source.secret) {
+            (Some(config_map), _) => config_map.name.clone(),
+            (_, Some(secret)) => secret.name.clone(),
+            _ => panic!("neither"),
+        })
+        .collect()
+}
+
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
+#[test]
+fn every_pod_meets_the_restricted_standard_and_has_no_token() {
+    for pod in [storage_pod(), proxy_pod()] {
+        assert_eq!(pod.automount_service_account_token, Some(false));
+        let security = pod.security_context.unwrap();
+        assert_eq!(security.run_as_non_root, Some(true));
+        assert_eq!(security.seccomp_profile.unwrap().type_, "RuntimeDefault");
+        assert_eq!(security.fs_group_change_policy.as_deref(), Some("OnRootMismatch"));
+        for container in pod.containers {
+            let security = container.security_context.unwrap();
+            assert_eq!(security.allow_privilege_escalation, Some(false));
+            assert_eq!(security.read_only_root_filesystem, Some(true));
+            assert_eq!(security.capabilities.unwrap().drop.unwrap(), ["ALL"]);
+        }
+        let allowed = |volume: &Volume| {
+            volume.projected.is_some()
+                || volume.empty_dir.is_some()
+                || volume.persistent_volume_claim.is_some()
+        };
+        assert!(pod.volumes.unwrap().iter().all(allowed));
+    }
+}
+
+#[test]
+fn a_pod_mounts_the_index_and_every_slot_of_both_banks_from_its_first_day() {
+    let volumes = storage_pod().volumes.unwrap();
+    let rings = volumes.iter().find(|volume| volume.name == "rings").unwrap();
+    let names = projected_names(rings);
+    assert_eq!(names.len(), 9);
+    assert_eq!(names[0], "demo-rings");
+    assert!(names.contains(&"demo-rings-a-0".to_string()) && names.contains(&"demo-rings-b-3".to_string()));
+    let sources = rings.projected.as_ref().unwrap().sources.as_ref().unwrap();
+    assert!(sources.iter().all(|s| s.config_map.as_ref().unwrap().optional == Some(true)));
+}
+
+#[test]
+fn a_node_is_one_replica_that_only_the_operator_restarts() {
+    let set = stateful_set("r1");
+    let spec = set.spec.as_ref().unwrap();
+    assert_eq!(set.name_any(), "demo-rack1-0");
+    assert_eq!(spec.replicas, Some(1));
+    assert_eq!(spec.update_strategy.as_ref().unwrap().type_.as_deref(), Some("OnDelete"));
+    assert!(spec.volume_claim_templates.is_none());
+    let claims: Vec<_> = storage_pod()
+        .volumes
+        .unwrap()
+        .into_iter()
+        .filter_map(|volume| Some(volume.persistent_volume_claim?.claim_name))
+        .collect();
+    assert_eq!(claims, ["d1-demo-rack1-0", "d2-demo-rack1-0"]);
+}
+
+#[test]
+fn what_a_storage_pod_starts_from_is_its_zones_own() {
+    let volumes = storage_pod().volumes.unwrap();
+    let config = volumes.iter().find(|volume| volume.name == "config").unwrap();
+    assert_eq!(projected_names(config), ["demo-rack1", "demo-rack1-0"]);
+}
+
+#[test]
+fn selectors_name_neither_a_version_nor_a_revision() {
+    let first = stateful_set("r1").spec.unwrap();
+    let second = stateful_set("r2").spec.unwrap();
+    assert_eq!(first.selector, second.selector);
+    assert_ne!(first.template, second.template);
+}
+
+#[test]
+fn data_and_identity_have_no_owner_and_all_else_has() {
+    let cluster = example();
+    let (zone, node) = cluster.nodes().next().unwrap();
+    let owner = owner();
+    let stays = [
+        claim::claim(&owner, &zone.name, &node.name, &node.devices[0]).metadata,
+        secrets::hash_path(&owner, "demo-hash-path", &[7; 32]).metadata,
+        rings::slot(&owner, "a-0", b"x").metadata,
+    ];
+    assert!(stays.iter().all(|meta| meta.owner_references.is_none()));
+    let goes = [
+        stateful_set("r").metadata,
+        node::service(&owner, &zone.name, &node.name).metadata,
+        proxy::service(&owner, "default").metadata,
+        configuration::zone_swift_conf(&owner, &zone.name, "").metadata,
+    ];
+    assert!(goes.iter().all(|meta| meta.owner_references.as_ref().unwrap()[0].uid == "u-1"));
+}
+
+#[test]
+fn a_node_is_found_by_name_whether_it_is_ready_or_not() {
+    let service = node::service(&owner(), "rack1", "demo-rack1-0").spec.unwrap();
+    assert_eq!(service.cluster_ip.as_deref(), Some("None"));
+    assert_eq!(service.publish_not_ready_addresses, Some(true));
+    let place = configuration::node_place("demo-rack1-0", "default");
+    assert_eq!(place.ring_ip, "demo-rack1-0.default.svc");
+}
+
+#[test]
+fn a_hash_path_read_back_is_the_one_made() {
+    let secret = secrets::hash_path(&owner(), "demo-hash-path", &[7; 32]);
+    let read = secrets::read_hash_path(&secret).unwrap();
+    assert_eq!((read.prefix.len(), read.suffix.len()), (32, 32));
+}
+
+#[test]
+fn moves_survive_being_kept_with_the_builders() {
+    let moves = BTreeMap::from([("object".to_string(), 1), ("object-1".to_string(), 0)]);
+    let files = [("object.builder".to_string(), vec![1, 2, 3])];
+    let (index, chunks) =
+        swiftlet_ring::distribution::split(6, 5, swiftlet_ring::distribution::Bank::A, &files, 9).unwrap();
+    let config_maps = rings::builders(&owner(), &index, &moves, &chunks);
+    assert_eq!(config_maps[0].name_any(), "demo-builders-1-0");
+    assert_eq!(rings::read_moves(&config_maps[0]), moves);
+}

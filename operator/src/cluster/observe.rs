@@ -1,0 +1,198 @@
+//! Reading: everything a pass needs to know of one cluster, in the planner's words.
+
+use super::apply::Live;
+use super::build::{NODE_LABEL, Owner, REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets};
+use super::pods::{self, SeenPod};
+use super::{Context, PassError, rings};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, PodTemplateSpec, Secret, Service};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::api::ListParams;
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use swiftlet_plan::resources::{ClusterManifest, SwiftCluster, Zone, ZoneManifest, parse_quantity_bytes};
+use swiftlet_plan::validate::Desired;
+use swiftlet_plan::world::{NodeAddress, ObservedDevice, ObservedNode, ObservedProxies, World};
+
+/// What one pass knows.
+pub struct Observed {
+    /// What is asked for.
+    pub desired: Desired,
+    /// What is.
+    pub world: World,
+    /// The pods, in more detail than the planner needs.
+    pub pods: Vec<SeenPod>,
+    /// Percent of bytes in use by Zone.
+    pub used_percent: BTreeMap<String, u8>,
+}
+
+/// Looks at all that is one cluster's. Lists are fresh: what is disruptive may be decided on them.
+pub async fn observe(
+    context: &Context,
+    owner: &Owner,
+    cluster: &SwiftCluster,
+) -> Result<(Observed, Live), PassError> {
+    let reader = Reader { context, owner };
+    let (sets, deployments, services, claims, pods) = tokio::try_join!(
+        reader.list::<StatefulSet>("StatefulSets"),
+        reader.list::<Deployment>("Deployments"),
+        reader.list::<Service>("Services"),
+        reader.list::<PersistentVolumeClaim>("PersistentVolumeClaims"),
+        reader.list::<Pod>("Pods"),
+    )?;
+    let (config_maps, secrets) =
+        tokio::try_join!(reader.names::<ConfigMap>("ConfigMaps"), reader.names::<Secret>("Secrets"))?;
+    let mut live = Live::default();
+    live.add(&sets);
+    live.add(&deployments);
+    live.add(&services);
+    live.add(&claims);
+    live.add(&config_maps);
+    live.add(&secrets);
+
+    let pods = pods::poll(pods.iter().map(SeenPod::from).collect()).await;
+    let stored = rings::read(context, owner).await?;
+    let zones = reader.zones().await?;
+    let desired = reader.desired(cluster, &zones).await?;
+    let world = World {
+        has_data: stored.is_some() || !claims.is_empty(),
+        rings: stored.and_then(|stored| stored.published),
+        nodes: sets.iter().filter_map(|set| node(set, &pods, &claims)).collect(),
+        proxies: deployments.iter().filter_map(|deployment| proxies(deployment, &pods)).collect(),
+        addresses: addresses(&desired),
+        zones_changed_at_s: zones.iter().map(changed_at_s).max().unwrap_or_default(),
+    };
+    Ok((Observed { desired, world, pods, used_percent: BTreeMap::new() }, live))
+}
+
+struct Reader<'a> {
+    context: &'a Context,
+    owner: &'a Owner,
+}
+
+impl Reader<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.context.client.clone(), &self.owner.namespace)
+    }
+
+    fn ours(&self) -> ListParams {
+        let labels: Vec<String> =
+            self.owner.labels().iter().map(|(key, value)| format!("{key}={value}")).collect();
+        ListParams::default().labels(&labels.join(","))
+    }
+
+    async fn list<K>(&self, what: &'static str) -> Result<Vec<K>, PassError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        Ok(self.api::<K>().list(&self.ours()).await.map_err(PassError::read(what))?.items)
+    }
+
+    /// Names alone: chunks of rings and secrets are read one by one, and only when needed.
+    async fn names<K>(&self, what: &'static str) -> Result<Vec<kube::core::PartialObjectMeta<K>>, PassError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        Ok(self.api::<K>().list_metadata(&self.ours()).await.map_err(PassError::read(what))?.items)
+    }
+
+    async fn zones(&self) -> Result<Vec<Zone>, PassError> {
+        let all = self.api::<Zone>().list(&ListParams::default()).await.map_err(PassError::read("Zones"))?;
+        Ok(all.items.into_iter().filter(|zone| zone.spec.cluster == self.owner.cluster).collect())
+    }
+
+    async fn desired(&self, cluster: &SwiftCluster, zones: &[Zone]) -> Result<Desired, PassError> {
+        let secrets = self.api::<Secret>();
+        let users = secrets.get_opt(&cluster.spec.auth.tempauth.users_secret_name).await;
+        let users = users.map_err(PassError::read("the users Secret"))?;
+        let hash_path = secrets.get_opt(&secrets::hash_path_secret(cluster)).await;
+        let hash_path = hash_path.map_err(PassError::read("the hash path Secret"))?;
+        Ok(Desired {
+            cluster: ClusterManifest::from(cluster),
+            zones: zones.iter().map(ZoneManifest::from).collect(),
+            users: users.as_ref().map(secrets::read_texts),
+            hash_path: hash_path.as_ref().and_then(secrets::read_hash_path),
+        })
+    }
+}
+
+/// A StatefulSet as a node. What a node runs is what its pod was started with, not what its template has become.
+fn node(
+    set: &StatefulSet,
+    pods: &[SeenPod],
+    claims: &[PersistentVolumeClaim],
+) -> Option<(String, ObservedNode)> {
+    let name = set.labels().get(NODE_LABEL)?.clone();
+    let zone = set.labels().get(ZONE_LABEL)?.clone();
+    let pod = pods.iter().find(|pod| pod.node.as_ref() == Some(&name));
+    let template = set.spec.as_ref().map(|spec| &spec.template);
+    let revision =
+        pod.map(|pod| pod.revision.clone()).or_else(|| template.map(revision_of)).unwrap_or_default();
+    let own = claims.iter().filter(|claim| claim.labels().get(NODE_LABEL) == Some(&name));
+    let node = ObservedNode {
+        zone,
+        revision,
+        ready: pod.is_some_and(|pod| pod.ready),
+        ready_since_s: pod.and_then(|pod| pod.ready_since_s),
+        ring_generation: pod.and_then(|pod| pod.held),
+        devices: own.filter_map(device).collect(),
+    };
+    Some((name, node))
+}
+
+fn device(claim: &PersistentVolumeClaim) -> Option<(String, ObservedDevice)> {
+    let name = claim.labels().get(claim::DEVICE_LABEL)?.clone();
+    let storage = |sizes: Option<&BTreeMap<String, Quantity>>| {
+        sizes.and_then(|sizes| sizes.get("storage")).and_then(|size| parse_quantity_bytes(&size.0).ok())
+    };
+    let requests = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    let capacity = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
+    let device = ObservedDevice {
+        requested_bytes: storage(requests).unwrap_or_default(),
+        real_bytes: storage(capacity),
+    };
+    Some((name, device))
+}
+
+fn proxies(deployment: &Deployment, pods: &[SeenPod]) -> Option<(String, ObservedProxies)> {
+    let pool = deployment.labels().get(proxy::POOL_LABEL)?.clone();
+    let spec = deployment.spec.as_ref()?;
+    let own = pods.iter().filter(|pod| pod.pool.as_ref() == Some(&pool));
+    let observed = ObservedProxies {
+        revision: revision_of(&spec.template),
+        replicas: spec.replicas.and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
+        ready: own.clone().filter(|pod| pod.ready).count().try_into().unwrap_or(u32::MAX),
+        ring_generations: own.filter_map(|pod| pod.held).collect(),
+    };
+    Some((pool, observed))
+}
+
+fn revision_of(template: &PodTemplateSpec) -> String {
+    let annotations = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref());
+    annotations.and_then(|annotations| annotations.get(REVISION_ANNOTATION)).cloned().unwrap_or_default()
+}
+
+/// Every node that may be planned for has the address its Service will give it.
+fn addresses(desired: &Desired) -> BTreeMap<String, NodeAddress> {
+    let namespace = desired.cluster.namespace();
+    let validation = swiftlet_plan::validate::validate(desired);
+    let nodes = validation.cluster.iter().flat_map(|cluster| cluster.nodes());
+    nodes.map(|(_, node)| (node.name.clone(), NodeAddress::in_kubernetes(&node.name, namespace))).collect()
+}
+
+/// When somebody last wrote the Zone's spec; its status is ours and does not count.
+fn changed_at_s(zone: &Zone) -> i64 {
+    let created = zone.metadata.creation_timestamp.iter();
+    let written = zone.metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+    created
+        .chain(written.filter_map(|entry| entry.time.as_ref()))
+        .map(|time| time.0.as_second())
+        .max()
+        .unwrap_or(0)
+}

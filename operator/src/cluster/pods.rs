@@ -1,0 +1,108 @@
+//! The pods of a cluster: which are up, what they run, and which rings they say they hold.
+
+use super::PassError;
+use super::apply::Applier;
+use super::build::{
+    GENERATION_ANNOTATION, NODE_LABEL, REVISION_ANNOTATION, ZONE_LABEL, pod::HEALTH_PORT, proxy::POOL_LABEL,
+};
+use crate::http_get;
+use futures_util::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Pods asked at once.
+const POLLED_AT_ONCE: usize = 16;
+/// A pod that does not answer within this counts as not answering.
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A pod as this pass has seen it.
+#[derive(Clone, Debug, Default)]
+pub struct SeenPod {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: Option<String>,
+    /// The storage node it is, if it is one.
+    pub node: Option<String>,
+    /// The Zone of that node.
+    pub zone: Option<String>,
+    /// The pool of proxies it is of, if it is one.
+    pub pool: Option<String>,
+    /// What it was started with.
+    pub revision: String,
+    /// Whether it is ready and not on its way out.
+    pub ready: bool,
+    /// Since when (Unix time).
+    pub ready_since_s: Option<i64>,
+    /// The generation that its annotation names.
+    pub annotated: Option<String>,
+    /// The generation it says it holds; `None`: it does not answer.
+    pub held: Option<u64>,
+    address: Option<String>,
+}
+
+/// The part of a pod's `/status` that is needed here.
+#[derive(Deserialize)]
+struct Status {
+    generation: Option<u64>,
+}
+
+impl From<&Pod> for SeenPod {
+    fn from(pod: &Pod) -> SeenPod {
+        let label = |key: &str| pod.labels().get(key).cloned();
+        let annotation = |key: &str| pod.annotations().get(key).cloned();
+        let status = pod.status.as_ref();
+        let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        let ready = conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True");
+        let leaving = pod.metadata.deletion_timestamp.is_some();
+        SeenPod {
+            name: pod.name_any(),
+            uid: pod.uid(),
+            node: label(NODE_LABEL),
+            zone: label(ZONE_LABEL),
+            pool: label(POOL_LABEL),
+            revision: annotation(REVISION_ANNOTATION).unwrap_or_default(),
+            ready: ready.is_some() && !leaving,
+            ready_since_s: ready.and_then(|c| c.last_transition_time.as_ref()).map(|time| time.0.as_second()),
+            annotated: annotation(GENERATION_ANNOTATION),
+            held: None,
+            address: status.and_then(|status| status.pod_ip.clone()).filter(|_| !leaving),
+        }
+    }
+}
+
+/// Asks every pod that has an address for the rings it holds.
+pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
+    let asked = stream::iter(pods).map(|mut pod| async move {
+        pod.held = held_by(&pod).await;
+        pod
+    });
+    let mut pods: Vec<SeenPod> = asked.buffer_unordered(POLLED_AT_ONCE).collect().await;
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    pods
+}
+
+async fn held_by(pod: &SeenPod) -> Option<u64> {
+    let address = pod.address.as_ref()?;
+    let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+    let answer = http_get::get(&format!("http://{host}:{HEALTH_PORT}/status"), POLL_TIMEOUT).await;
+    match answer {
+        Ok(body) => serde_json::from_slice::<Status>(&body).ok()?.generation,
+        Err(error) => {
+            tracing::debug!(pod = pod.name, %error, "does not tell its rings");
+            None
+        }
+    }
+}
+
+/// Names the current generation on every pod: the change makes the kubelet look at the pod's volumes now, not at its
+/// next round a minute later.
+pub async fn annotate(applier: &Applier<'_>, pods: &[SeenPod], generation: u64) -> Result<(), PassError> {
+    let generation = generation.to_string();
+    for pod in pods.iter().filter(|pod| pod.annotated.as_deref() != Some(&generation)) {
+        applier.annotate::<Pod>(&pod.name, GENERATION_ANNOTATION, &generation).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Carrying out a plan: each of the planner's steps becomes objects (`build`) that are written (`apply`).
+
+use super::apply::Applier;
+use super::build::node::NodeSettings;
+use super::build::{Owner, claim, configuration, node, proxy, secrets};
+use super::observe::Observed;
+use super::pods::{self, SeenPod};
+use super::{Context, PassError, rings};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use kube::api::ListParams;
+use serde_json::json;
+use swiftlet_plan::conf::{node_files, proxy_server_conf, swift_conf};
+use swiftlet_plan::plan::{NodeStep, Plan, ProxyStep, Step};
+use swiftlet_plan::report::Release;
+use swiftlet_plan::resources::SwiftCluster;
+use swiftlet_plan::validate::{HashPath, ProxyPool, ValidatedCluster, ValidatedNode, ValidatedZone};
+use swiftlet_ring::distribution::slots_needed;
+
+/// Carries out plans for one cluster during one pass.
+pub struct Executor<'a> {
+    /// What all passes share.
+    pub context: &'a Context,
+    /// Whose objects.
+    pub owner: &'a Owner,
+    /// How they are written.
+    pub applier: &'a Applier<'a>,
+    /// What is asked for.
+    pub cluster: &'a ValidatedCluster,
+    /// What pods are given.
+    pub release: &'a Release,
+}
+
+/// Makes the hash path of a cluster of which nothing exists yet.
+pub async fn create_hash_path(
+    owner: &Owner,
+    applier: &Applier<'_>,
+    cluster: &SwiftCluster,
+) -> Result<Option<HashPath>, PassError> {
+    let secret = secrets::hash_path(owner, &secrets::hash_path_secret(cluster), &rand::random());
+    applier.create(&secret).await?;
+    Ok(secrets::read_hash_path(&secret))
+}
+
+impl Executor<'_> {
+    /// Takes the steps in order; `done` says which were taken, however it ends.
+    pub async fn carry_out(
+        &self,
+        plan: &Plan,
+        observed: &mut Observed,
+        done: &mut Vec<Step>,
+    ) -> Result<(), PassError> {
+        for step in &plan.steps {
+            self.take(step, observed).await?;
+            tracing::info!(cluster = self.owner.cluster, %step, "done");
+            done.push(step.clone());
+        }
+        self.mend(observed).await?;
+        if let Some(rings) = &observed.world.rings {
+            pods::annotate(self.applier, &observed.pods, rings.generation).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&self, step: &Step, observed: &mut Observed) -> Result<(), PassError> {
+        match step {
+            Step::PublishRings(next) => {
+                let published =
+                    rings::publish(self.context, self.owner, self.applier, next, self.slots()).await?;
+                observed.world.rings = Some(published);
+                Ok(())
+            }
+            Step::GrowDevice { node, device, .. } => self.grow(node, device).await,
+            Step::StartNode(step) => self.start_node(step).await,
+            Step::RestartNode(step) => self.restart_node(step).await,
+            Step::StartProxies(step) | Step::RestartProxies(step) => self.start_proxies(step).await,
+            Step::ScaleProxies(step) => {
+                let name = proxy::name(&self.owner.cluster, &step.pool);
+                let replicas = json!({"spec": {"replicas": step.replicas}});
+                Ok(self.applier.merge::<Deployment>(&name, &replicas).await?)
+            }
+            Step::StopProxies { pool } => {
+                let name = proxy::name(&self.owner.cluster, pool);
+                self.applier.delete::<Deployment>(&name, None).await?;
+                self.applier.delete::<Service>(&name, None).await?;
+                Ok(self.applier.delete::<Secret>(&name, None).await?)
+            }
+        }
+    }
+
+    fn slots(&self) -> usize {
+        slots_needed(self.cluster.rings.iter().map(|ring| (ring.part_power, ring.replicas)))
+    }
+
+    fn find(&self, name: &str) -> Option<(&ValidatedZone, &ValidatedNode)> {
+        self.cluster.nodes().find(|(_, node)| node.name == name)
+    }
+
+    async fn grow(&self, node: &str, device: &str) -> Result<(), PassError> {
+        let Some((zone, node)) = self.find(node) else { return Ok(()) };
+        let Some(device) = node.devices.iter().find(|d| d.name == device) else { return Ok(()) };
+        Ok(self.applier.apply(&claim::claim(self.owner, &zone.name, &node.name, device)).await?)
+    }
+
+    /// Volumes and configuration first: a pod without them would only fail to start.
+    async fn start_node(&self, step: &NodeStep) -> Result<(), PassError> {
+        let Some((zone, node)) = self.find(&step.node) else { return Ok(()) };
+        for device in &node.devices {
+            // A claim that exists is not touched: sizes only grow, by a step of their own.
+            if !self.applier.exists::<PersistentVolumeClaim>(&claim::name(&device.name, &node.name)) {
+                self.applier.apply(&claim::claim(self.owner, &zone.name, &node.name, device)).await?;
+            }
+        }
+        self.configure_node(zone, node).await?;
+        self.applier.apply(&node::service(self.owner, &zone.name, &node.name)).await?;
+        let settings =
+            NodeSettings { image: &self.release.image, slots: self.slots(), revision: &step.revision };
+        Ok(self.applier.apply(&node::stateful_set(self.owner, zone, node, &settings)).await?)
+    }
+
+    async fn configure_node(&self, zone: &ValidatedZone, node: &ValidatedNode) -> Result<(), PassError> {
+        let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
+        let swift_conf = swift_conf(self.cluster, hash_path);
+        self.applier.apply(&configuration::zone_swift_conf(self.owner, &zone.name, &swift_conf)).await?;
+        let place = configuration::node_place(&node.name, &self.owner.namespace);
+        let files = node_files(self.cluster, zone, &place);
+        Ok(self
+            .applier
+            .apply(&configuration::node_config_map(self.owner, &zone.name, &node.name, &files))
+            .await?)
+    }
+
+    /// The new template first, then the old pod goes, if a look at this very moment finds every other Zone whole.
+    async fn restart_node(&self, step: &NodeStep) -> Result<(), PassError> {
+        let pods = self.applier.api::<Pod>().list(&self.storage_pods()).await;
+        let pods: Vec<SeenPod> =
+            pods.map_err(PassError::read("Pods"))?.items.iter().map(SeenPod::from).collect();
+        let own = pods.iter().find(|pod| pod.node.as_deref() == Some(&step.node));
+        let elsewhere = pods.iter().find(|pod| pod.zone.as_deref() != Some(&step.zone) && !pod.ready);
+        if let (Some(down), true) = (elsewhere, own.is_some_and(|own| own.ready)) {
+            tracing::info!(
+                node = step.node,
+                down = down.name,
+                "not restarted: a node of another Zone just went down"
+            );
+            return Ok(());
+        }
+        self.start_node(step).await?;
+        match own {
+            Some(own) if own.revision != step.revision => {
+                Ok(self.applier.delete::<Pod>(&own.name, own.uid.clone()).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn storage_pods(&self) -> ListParams {
+        let instance = &self.owner.cluster;
+        let labels = format!("app.kubernetes.io/instance={instance},app.kubernetes.io/component=storage");
+        ListParams::default().labels(&labels)
+    }
+
+    async fn start_proxies(&self, step: &ProxyStep) -> Result<(), PassError> {
+        let Some(pool) = self.cluster.proxies.iter().find(|pool| pool.name == step.pool) else {
+            return Ok(());
+        };
+        self.configure_proxies(pool).await?;
+        self.applier.apply(&proxy::service(self.owner, &pool.name)).await?;
+        let deployment =
+            proxy::deployment(self.owner, pool, &self.release.image, self.slots(), &step.revision);
+        Ok(self.applier.apply(&deployment).await?)
+    }
+
+    async fn configure_proxies(&self, pool: &ProxyPool) -> Result<(), PassError> {
+        let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
+        let place = proxy::place(Some(self.token_key().await?));
+        let conf = proxy_server_conf(self.cluster, pool, &place);
+        let name = proxy::name(&self.owner.cluster, &pool.name);
+        let secret =
+            configuration::proxy_secret(self.owner, &name, &swift_conf(self.cluster, hash_path), &conf);
+        Ok(self.applier.apply(&secret).await?)
+    }
+
+    /// The key with which every proxy reads every proxy's tokens; made once.
+    async fn token_key(&self) -> Result<String, PassError> {
+        let name = secrets::token_key_secret(&self.owner.cluster);
+        let found =
+            self.applier.api::<Secret>().get_opt(&name).await.map_err(PassError::read("the token key"))?;
+        if let Some(key) = found.as_ref().and_then(|secret| secrets::read_text(secret, secrets::TOKEN_KEY)) {
+            return Ok(key);
+        }
+        let secret = secrets::token_key(self.owner, &rand::random());
+        self.applier.create(&secret).await?;
+        Ok(secrets::read_text(&secret, secrets::TOKEN_KEY).unwrap_or_default())
+    }
+
+    /// Brings back what somebody removed from under nodes and proxies that run. What they run with is left alone:
+    /// that changes by a step.
+    async fn mend(&self, observed: &Observed) -> Result<(), PassError> {
+        for (zone, node) in
+            self.cluster.nodes().filter(|(_, node)| observed.world.nodes.contains_key(&node.name))
+        {
+            self.applier.apply(&node::service(self.owner, &zone.name, &node.name)).await?;
+            let secret = configuration::zone_secret(&self.owner.cluster, &zone.name);
+            if !self.applier.exists::<ConfigMap>(&node.name) || !self.applier.exists::<Secret>(&secret) {
+                self.configure_node(zone, node).await?;
+            }
+        }
+        for pool in self.cluster.proxies.iter().filter(|pool| observed.world.proxies.contains_key(&pool.name))
+        {
+            self.applier.apply(&proxy::service(self.owner, &pool.name)).await?;
+            if !self.applier.exists::<Secret>(&proxy::name(&self.owner.cluster, &pool.name)) {
+                self.configure_proxies(pool).await?;
+            }
+        }
+        Ok(())
+    }
+}
