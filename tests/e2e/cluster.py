@@ -1,0 +1,122 @@
+"""What the scenarios stand on: kubectl, helm and a Swift client, run where they can reach the cluster.
+
+E2E_EXEC, where set, is a command that runs its arguments inside the cluster's network; otherwise the Service is
+reached through `kubectl port-forward`.
+"""
+import contextlib
+import json
+import os
+import shlex
+import subprocess
+import time
+
+EXEC = shlex.split(os.environ.get("E2E_EXEC", ""))
+IMAGES = os.environ.get("E2E_IMAGES", "localhost")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FORWARDED_PORT = 18080
+
+
+def run(*args, stdin=None, check=True, timeout_s=120):
+    """Runs a command where the cluster can be reached; its standard output as text."""
+    done = subprocess.run([*EXEC, *args], input=stdin, capture_output=True, text=True, timeout=timeout_s)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(args)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def kubectl(*args, **kwargs):
+    return run("kubectl", *args, **kwargs)
+
+
+def get(kind, *args):
+    """Objects as kubectl prints them in JSON: one, or the items of a list."""
+    found = json.loads(kubectl("get", kind, *args, "-o", "json"))
+    return found.get("items", found)
+
+
+def wait_for(what, condition, timeout_s=120, every_s=1):
+    """Waits until `condition` returns something true, and returns that. Errors of kubectl count as not yet."""
+    deadline = time.monotonic() + timeout_s
+    last = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+            if last:
+                return last
+        except AssertionError as error:
+            last = error
+        time.sleep(every_s)
+    raise AssertionError(f"not within {timeout_s} s: {what} (last: {last})")
+
+
+def condition(resource, type_="Ready"):
+    """A condition of a resource read before; empty where it has none."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == type_), {})
+
+
+def is_current(resource):
+    return resource.get("status", {}).get("observedGeneration") == resource["metadata"]["generation"]
+
+
+def wait_ready(kind, name, namespace, timeout_s=180):
+    def ready():
+        found = get(kind, name, "-n", namespace)
+        return is_current(found) and condition(found).get("status") == "True"
+    wait_for(f"{kind} {name} ready", ready, timeout_s)
+
+
+def pod_status(namespace, pod):
+    """What a pod says of its rings, asked through the API server."""
+    return json.loads(kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:6206/proxy/status"))
+
+
+class Swift:
+    """A client of one cluster, through its proxy Service, with curl."""
+
+    def __init__(self, namespace, service="demo-proxy"):
+        self.stack = contextlib.ExitStack()
+        if EXEC:
+            address = get("service", service, "-n", namespace)["spec"]["clusterIP"]
+            self.base = f"http://{address}:8080"
+        else:
+            forward = ["kubectl", "port-forward", "-n", namespace, f"service/{service}", f"{FORWARDED_PORT}:8080"]
+            process = subprocess.Popen(forward, stdout=subprocess.DEVNULL)
+            self.stack.callback(process.wait)
+            self.stack.callback(process.terminate)
+            self.base = f"http://127.0.0.1:{FORWARDED_PORT}"
+        self.url = self.token = None
+
+    def close(self):
+        self.stack.close()
+
+    def login(self, user="test:tester", key="testing"):
+        def try_it():
+            status, headers, _ = self.curl("GET", f"{self.base}/auth/v1.0", {"X-Auth-User": user, "X-Auth-Key": key})
+            if status != 200:
+                return False
+            self.token = headers["x-auth-token"]
+            # The storage URL names whatever host the client asked for; its path is what counts.
+            self.url = self.base + "/" + headers["x-storage-url"].split("/", 3)[3]
+            return True
+        wait_for("a token", try_it, 60)
+        return self
+
+    def __call__(self, method, path="", body=None, **headers):
+        """(status, headers, body) of a request below the account."""
+        return self.curl(method, self.url + path, {"X-Auth-Token": self.token, **headers}, body)
+
+    def curl(self, method, url, headers, body=None):
+        args = ["curl", "-sS", "-i", "--max-time", "30", "-H", "Expect:"]
+        args += ["-I"] if method == "HEAD" else ["-X", method]
+        for name, value in headers.items():
+            args += ["-H", f"{name.replace('_', '-')}: {value}"]
+        if body is not None:
+            args += ["--data-binary", "@-", "-H", "Content-Type: application/octet-stream"]
+        done = subprocess.run([*EXEC, *args, url], input=body, capture_output=True, timeout=60)
+        if done.returncode != 0:
+            return 0, {}, done.stderr
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        fields = dict((name.lower(), value) for name, value in (line.split(": ", 1) for line in lines[1:] if ": " in line))
+        return int(lines[0].split()[1]), fields, content
