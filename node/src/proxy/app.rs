@@ -71,6 +71,10 @@ pub struct LogFields {
     pub logged: bool,
     /// Who the client is, as the auth middleware knows them (`swift.access_logging`'s `user_id`).
     pub user_id: Option<Arc<str>>,
+    /// The path and the query that a filter put in the place of the client's: Swift logs those.
+    pub rewritten_path: Option<bytes::Bytes>,
+    /// See `rewritten_path`.
+    pub rewritten_query: Option<bytes::Bytes>,
     /// The storage policy index that served it.
     pub policy_index: Option<u32>,
 }

@@ -3,14 +3,14 @@
 use super::{FilterError, Layer, Setup};
 use crate::http::{Body, BodyError, BodyStream, Method, Response};
 use crate::proxy::app::{App, ProxyRequest};
+use crate::serve::trans_id;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use swiftlet_types::conf::Options;
-use swiftlet_types::names::quote;
+use tracing::Instrument;
 
 /// How much of `X-Trans-Id-Extra` a client may add to its transaction id.
 const MAX_EXTRA_CHARS: usize = 32;
@@ -27,16 +27,14 @@ pub fn layer(section: &Options, _: &mut Setup) -> Result<Layer, FilterError> {
 }
 
 impl CatchErrors {
-    /// `tx`, 21 random hex digits, the second in 10 hex digits, and the suffixes of configuration and client.
+    /// An id with the suffixes of configuration and client.
     fn new_trans_id(&self, request: &ProxyRequest) -> String {
-        let random = format!("{:032x}", rand::random::<u128>());
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let mut suffix = self.trans_id_suffix.clone();
         if let Some(extra) = request.http.headers.get("X-Trans-Id-Extra").filter(|extra| !extra.is_empty()) {
             suffix.push('-');
             suffix.extend(String::from_utf8_lossy(extra).chars().take(MAX_EXTRA_CHARS));
         }
-        format!("tx{}-{now_s:010x}{}", &random[..21], quote(suffix))
+        trans_id::new(&suffix)
     }
 }
 
@@ -47,10 +45,12 @@ impl App for CatchErrors {
         request.env.trans_id = trans_id.clone();
         let is_head = request.http.method == Method::Head;
         // The links keep no state across a request that a panic could leave half-changed: locks do not poison.
-        let mut response = match AssertUnwindSafe(self.next.call(request)).catch_unwind().await {
+        let answer = AssertUnwindSafe(self.next.call(request)).catch_unwind();
+        let span = tracing::info_span!("request", txn = &*trans_id);
+        let mut response = match answer.instrument(span).await {
             Ok(response) => with_enforced_length(response, is_head),
             Err(_) => {
-                tracing::error!(trans_id = &*trans_id, "Error: An error occurred");
+                tracing::error!(txn = &*trans_id, "Error: An error occurred");
                 Response::plain(500, "An error occurred")
             }
         };
@@ -106,6 +106,7 @@ impl BodyStream for ExactLength {
 mod tests {
     use super::super::tests::{Fake, build, chunked, get, request, text};
     use super::*;
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     #[tokio::test]
     async fn every_answer_carries_the_transaction_id() {

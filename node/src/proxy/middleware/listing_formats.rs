@@ -66,6 +66,7 @@ impl App for ListingFormats {
         let may_vary = params.get("format").is_none();
         params.set(b"format", "json");
         request.http.query = params.to_query();
+        request.env.log.lock().rewritten_query = Some(request.http.query.clone());
         let is_head = request.http.method == Method::Head;
         let allow_reserved =
             request.http.headers.get_str("X-Backend-Allow-Reserved-Names").is_some_and(is_true);

@@ -7,8 +7,11 @@ use crate::http::{Body, Headers, Method, Request, Response};
 use crate::proxy::app::{App, Env, ProxyRequest};
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use swiftlet_types::conf::Options;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
 
 type Answer = dyn Fn(&ProxyRequest) -> Response + Send + Sync;
 
@@ -116,4 +119,43 @@ pub fn chunked(chunks: &[&'static str]) -> Body {
         }
     }
     Body::stream(None, Chunks(chunks.iter().rev().copied().collect()))
+}
+
+/// Collects the access log's lines of one thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "proxy-access"
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    let _ = write!(self.0, "{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        self.0.lock().push(message.0);
+    }
+}
+
+/// Runs `work` and returns the lines it logged.
+pub async fn lines_of(work: impl Future<Output = ()>) -> Vec<String> {
+    let lines = Lines::default();
+    let guard = tracing::subscriber::set_default(lines.clone());
+    work.await;
+    drop(guard);
+    std::mem::take(&mut lines.0.lock())
 }

@@ -41,6 +41,7 @@ pub fn from_copy(request: &mut ProxyRequest) -> Result<Copy, Response> {
     headers.remove("Transfer-Encoding");
     request.http.body = Body::empty();
     request.http.path = [b"/", version, b"/", &to_account[..], b"/", &destination[..]].concat().into();
+    request.env.log.lock().rewritten_path = Some(request.http.path.clone());
     request.http.method = Method::Put;
     request.env.original_method = Some(Method::Copy);
     Ok(Copy { version: version.to_vec(), account: account.to_vec(), container_and_object })
@@ -93,8 +94,10 @@ fn account_name(quoted: &[u8]) -> Result<Vec<u8>, Response> {
 pub fn source(request: &ProxyRequest, copy: &Copy) -> ProxyRequest {
     let path = [b"/", &copy.version[..], b"/", &copy.account, b"/", &copy.container_and_object].concat();
     let mut http = Request::new(Method::Get, path);
-    http.peer = request.http.peer;
     http.headers = request.http.headers.clone();
+    if !http.headers.contains("User-Agent") {
+        http.headers.set("User-Agent", "Swift");
+    }
     for name in ["X-Backend-Storage-Policy-Index", "Content-Length", "Transfer-Encoding", "Expect"] {
         http.headers.remove(name);
     }

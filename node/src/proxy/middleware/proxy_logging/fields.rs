@@ -5,6 +5,7 @@ use super::template::Anonymizer;
 use super::{Answer, Entry};
 use crate::proxy::app::LogFields;
 use crate::proxy::query::Params;
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -93,8 +94,8 @@ impl<'a> Facts<'a> {
         match name {
             "end_time" => Value::Time(self.end),
             "start_time" => Value::Time(entry.start),
-            "client_ip" => Value::Text(self.client_ip()),
-            "remote_addr" => Value::Text(entry.peer.ip().to_string().into()),
+            "client_ip" => self.client_ip().into(),
+            "remote_addr" => self.peer().into(),
             "domain" => self.domain().into(),
             "path" => Value::Text(self.path_and_query().into()),
             "referer" => self.header("Referer"),
@@ -130,14 +131,20 @@ impl<'a> Facts<'a> {
     }
 
     /// The client as load balancers tell of it.
-    fn client_ip(&self) -> Cow<'a, str> {
+    fn client_ip(&self) -> Option<Cow<'a, str>> {
         let headers = &self.entry.headers;
         let told = headers.get("X-Cluster-Client-Ip").filter(|ip| !ip.is_empty());
         let told = told.or_else(|| headers.get("X-Forwarded-For")?.split(|b| *b == b',').next());
         match told.map(<[u8]>::trim_ascii).filter(|ip| !ip.is_empty()) {
-            Some(ip) => String::from_utf8_lossy(ip),
-            None => self.entry.peer.ip().to_string().into(),
+            Some(ip) => Some(String::from_utf8_lossy(ip)),
+            None => self.peer().map(Cow::Owned),
         }
+    }
+
+    /// Who sent it; nobody did where a filter made it.
+    fn peer(&self) -> Option<String> {
+        let ip = self.entry.peer.ip();
+        (!ip.is_unspecified()).then(|| ip.to_string())
     }
 
     fn domain(&self) -> Option<String> {
@@ -145,17 +152,25 @@ impl<'a> Facts<'a> {
         Some(host.rsplit_once(':').map_or(host.as_str(), |(domain, _)| domain).to_owned())
     }
 
+    fn path(&self) -> &'a Bytes {
+        self.told.rewritten_path.as_ref().unwrap_or(&self.entry.path)
+    }
+
+    fn query(&self) -> &'a Bytes {
+        self.told.rewritten_query.as_ref().unwrap_or(&self.entry.query)
+    }
+
     fn path_and_query(&self) -> String {
-        let mut path = quote(&self.entry.path);
-        if !self.entry.query.is_empty() {
+        let mut path = quote(self.path());
+        if !self.query().is_empty() {
             path.push('?');
             path.push_str(&String::from_utf8_lossy(&self.obscured_query()));
         }
         path
     }
 
-    fn obscured_query(&self) -> bytes::Bytes {
-        let mut params = Params::parse(&self.entry.query);
+    fn obscured_query(&self) -> Bytes {
+        let mut params = Params::parse(self.query());
         let mut obscured = false;
         for name in SENSITIVE_PARAMS {
             if let Some(value) = params.get(name) {
@@ -164,7 +179,7 @@ impl<'a> Facts<'a> {
                 obscured = true;
             }
         }
-        if obscured { params.to_query() } else { self.entry.query.clone() }
+        if obscured { params.to_query() } else { self.query().clone() }
     }
 
     /// The beginning of what must not be known whole.
@@ -196,12 +211,12 @@ impl<'a> Facts<'a> {
         Some(lines.join("\n"))
     }
 
-    /// The name at `index` of the path: 1 account, 2 container, 3 object.
+    /// The name at `index` of the path, quoted as it is there: 1 account, 2 container, 3 object.
     fn name(&self, index: usize) -> Value<'a> {
-        let segments = split_path(&self.entry.path, 1, 4, true).unwrap_or_default();
+        let segments = split_path(self.path(), 1, 4, true).unwrap_or_default();
         let versions = &self.log().constraints.valid_api_versions;
         let valid = segments.first().is_some_and(|v| versions.iter().any(|valid| valid.as_bytes() == *v));
-        segments.get(index).filter(|_| valid).map(|name| String::from_utf8_lossy(name).into_owned()).into()
+        segments.get(index).filter(|_| valid).map(quote).into()
     }
 
     fn policy_index(&self) -> Option<String> {

@@ -1,49 +1,5 @@
-use super::super::tests::{Fake, build, chunked, get, request, text};
+use super::super::tests::{Fake, build, chunked, get, lines_of, request, text};
 use super::*;
-use parking_lot::Mutex;
-use std::fmt::Write as _;
-use tracing::field::{Field, Visit};
-use tracing::span;
-use tracing::{Event, Metadata, Subscriber};
-
-/// Collects the access log's lines of one thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "proxy-access"
-    }
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        struct Message(String);
-        impl Visit for Message {
-            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-                if field.name() == "message" {
-                    let _ = write!(self.0, "{value:?}");
-                }
-            }
-        }
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.0.lock().push(message.0);
-    }
-}
-
-/// Runs `work` and returns the lines it logged.
-async fn lines_of(work: impl Future<Output = ()>) -> Vec<String> {
-    let lines = Lines::default();
-    let guard = tracing::subscriber::set_default(lines.clone());
-    work.await;
-    drop(guard);
-    std::mem::take(&mut lines.0.lock())
-}
 
 #[tokio::test]
 async fn the_default_line_is_swifts() {

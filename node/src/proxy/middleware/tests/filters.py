@@ -6,6 +6,7 @@ answer, and the requests that came to the end.
 """
 import importlib
 import json
+import logging
 import sys
 import time
 
@@ -22,6 +23,17 @@ class Cache(object):
 
     def set(self, key, value, **kwargs):
         self.values[key] = value
+
+
+class Lines(logging.Handler):
+    """The access log's lines."""
+
+    def __init__(self):
+        super(Lines, self).__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
 
 
 class End(object):
@@ -55,12 +67,16 @@ def run(setup, case):
         app = module.filter_factory(options)(app)
     account = case['path'].split('/')[2:3]
     info = {'status': 200, 'sysmeta': {'core-access-control': setup['account_acl']}}
-    env = {'swift.cache': Cache(setup['tokens']), 'swift.infocache': {get_cache_key(a): info for a in account if a}}
+    lines = Lines()
+    logger = logging.getLogger('proxy-access')
+    logger.handlers[:] = [lines]
+    env = {'swift.cache': Cache(setup['tokens']), 'REMOTE_ADDR': '10.1.2.3',
+           'swift.infocache': {get_cache_key(a): info for a in account if a}}
     req = Request.blank(case['path'], environ=env, method=case['method'], headers=dict(case['headers']),
                         body=case.get('body', '').encode())
     resp = req.get_response(app)
     return {'status': resp.status_int, 'body': resp.body.decode('utf8', 'replace'),
-            'headers': [[k, v] for k, v in resp.headers.items()], 'seen': end.seen}
+            'headers': [[k, v] for k, v in resp.headers.items()], 'seen': end.seen, 'log': lines.lines}
 
 
 setup = json.load(sys.stdin)
