@@ -1,3 +1,7 @@
 //! The `swiftlet` program. Whatever it was called as, `multicall` decides what it does.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    swiftlet::multicall::main()
+}

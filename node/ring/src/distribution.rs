@@ -254,7 +254,9 @@ impl Index {
 /// Whether a file may be written under this name: `account`, `container`, `object` or `object-N`, and `.ring.gz` or
 /// `.builder`.
 fn is_ring_name(name: &str) -> bool {
-    let Some(ring) = name.strip_suffix(".ring.gz").or_else(|| name.strip_suffix(".builder")) else { return false };
+    let Some(ring) = name.strip_suffix(".ring.gz").or_else(|| name.strip_suffix(".builder")) else {
+        return false;
+    };
     match ring.strip_prefix("object-") {
         Some(policy) => !policy.is_empty() && policy.len() <= 9 && policy.bytes().all(|b| b.is_ascii_digit()),
         None => matches!(ring, "account" | "container" | "object"),

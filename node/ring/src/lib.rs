@@ -9,8 +9,8 @@
 
 pub mod address;
 pub mod builder;
-pub mod distribution;
 mod device;
+pub mod distribution;
 pub mod format;
 mod handoffs;
 mod ids;

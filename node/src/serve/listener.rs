@@ -104,7 +104,8 @@ impl ListenOptions {
         }
     }
 
-    fn address(&self) -> Result<SocketAddr, ListenError> {
+    /// The address to bind.
+    pub fn address(&self) -> Result<SocketAddr, ListenError> {
         let failed = |source| ListenError::Address { ip: self.bind_ip.clone(), source };
         let mut found = (self.bind_ip.as_str(), self.bind_port).to_socket_addrs().map_err(failed)?;
         found.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))

@@ -54,7 +54,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// Serves connections from `listener` until `stop` is cancelled, then lets running requests finish.
+/// Serves connections from `listener` until `stop` is cancelled or the socket is shut down, then lets running requests finish.
 ///
 /// Connections that are idle when `stop` comes are closed. Dropping the future stops accepting but lets
 /// connections that are already being served go on.
@@ -76,6 +76,8 @@ pub async fn serve(
         };
         let (socket, peer, permit) = match accepted {
             Ok(accepted) => accepted,
+            // The socket was shut down, by our parent or by whoever shares it: accepting is over.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => break,
             Err(error) => {
                 // Out of file descriptors, say: others must be closed before it can work again.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -100,6 +102,7 @@ pub async fn serve(
         });
     }
     drop(listener);
+    stop.cancel();
     // Every connection holds one; the semaphore is never closed.
     let _ = clients.acquire_many(max_clients as u32).await;
 }

@@ -1,0 +1,131 @@
+//! Which program we are called as: Swift's names, and what does their work.
+
+use crate::cli::{self, daemon, server};
+use crate::role::{DaemonKind, ServerKind};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// One of Swift's commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// A server.
+    Server(ServerKind),
+    /// A daemon.
+    Daemon(DaemonKind),
+    /// One that is known, and not built.
+    NotBuilt(&'static str),
+}
+
+const SERVERS: [ServerKind; 4] =
+    [ServerKind::Proxy, ServerKind::Account, ServerKind::Container, ServerKind::Object];
+
+/// Those of Swift's commands that are not built yet, without `swift-`.
+const NOT_BUILT: [&str; 33] = [
+    "account-audit",
+    "account-auditor",
+    "account-info",
+    "account-reaper",
+    "account-replicator",
+    "config",
+    "container-auditor",
+    "container-deleter",
+    "container-info",
+    "container-reconciler",
+    "container-replicator",
+    "container-sharder",
+    "container-sync",
+    "dispersion-populate",
+    "dispersion-report",
+    "drive-audit",
+    "form-signature",
+    "get-nodes",
+    "init",
+    "manage-shard-ranges",
+    "object-auditor",
+    "object-expirer",
+    "object-info",
+    "object-reconstructor",
+    "object-relinker",
+    "object-replicator",
+    "oldies",
+    "orphans",
+    "recon",
+    "recon-cron",
+    "reconciler-enqueue",
+    "reload",
+    "ring-builder-analyzer",
+];
+
+impl Command {
+    /// Every command that is built.
+    pub fn built() -> impl Iterator<Item = Self> {
+        SERVERS.into_iter().map(Self::Server).chain(DaemonKind::ALL.into_iter().map(Self::Daemon))
+    }
+
+    /// Its name, without `swift-`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server(kind) => kind.name(),
+            Self::Daemon(kind) => kind.name(),
+            Self::NotBuilt(name) => name,
+        }
+    }
+
+    /// Runs it with the arguments that follow its name.
+    pub fn run(self, arguments: Vec<OsString>) -> ExitCode {
+        match self {
+            Self::Server(kind) => server::run(kind, &arguments),
+            Self::Daemon(kind) => daemon::run(kind, &arguments),
+            Self::NotBuilt(name) => {
+                eprintln!("swift-{name} is not yet built");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// The command called `name`, with or without `swift-` in front.
+pub fn find(name: &str) -> Option<Command> {
+    let name = name.strip_prefix("swift-").unwrap_or(name);
+    let not_built = || NOT_BUILT.iter().find(|known| **known == name).map(|known| Command::NotBuilt(known));
+    Command::built().find(|command| command.name() == name).or_else(not_built)
+}
+
+/// What `swiftlet --help` says of Swift's commands.
+pub fn help() -> String {
+    let names: Vec<_> = Command::built().map(|command| format!("  swift-{}", command.name())).collect();
+    format!(
+        "Swift's commands (swiftlet NAME, or NAME itself after swiftlet install-links DIR):\n{}",
+        names.join("\n")
+    )
+}
+
+/// Does what the name we are called as asks for.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let called =
+        arguments.first().map(Path::new).and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    match find(&called).filter(|_| called.starts_with("swift-")) {
+        Some(command) => command.run(arguments.into_iter().skip(1).collect()),
+        None => cli::run(arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swifts_names_are_found_with_and_without_their_prefix() {
+        assert_eq!(find("swift-object-server"), Some(Command::Server(ServerKind::Object)));
+        assert_eq!(find("proxy-server"), Some(Command::Server(ServerKind::Proxy)));
+        assert_eq!(find("swift-object-replicator"), Some(Command::NotBuilt("object-replicator")));
+        assert_eq!(find("swift-nonsense"), None);
+    }
+
+    #[test]
+    fn nothing_is_both_built_and_not() {
+        assert!(Command::built().all(|command| !NOT_BUILT.contains(&command.name())));
+    }
+}

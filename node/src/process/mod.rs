@@ -1,0 +1,14 @@
+//! What a server is as processes: a parent that holds the sockets and has no threads, and the workers it starts;
+//! signals, readiness, notifications and privileges as Swift has them. It knows nothing of what is served.
+
+mod notify;
+mod parent;
+mod privileges;
+mod stdio;
+mod worker;
+
+pub use notify::notify;
+pub use parent::{Outcome, Parent, ProcessError};
+pub use privileges::{drop_privileges, raise_limits};
+pub use stdio::leave_terminal;
+pub use worker::{Ready, Worker};

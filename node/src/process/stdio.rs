@@ -1,0 +1,18 @@
+//! Leaving the terminal that a server was started from.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Puts `/dev/null` in place of stdin, stdout and stderr. Whoever started us reads these to their end, which is
+/// how `swift-init` knows that a server is ready.
+pub fn leave_terminal() -> io::Result<()> {
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    for standard in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+        // SAFETY: both are descriptors; what is replaced is written to through its number alone.
+        if unsafe { libc::dup2(null.as_raw_fd(), standard) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
