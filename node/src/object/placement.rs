@@ -6,6 +6,7 @@ use swiftlet_storage::device::DeviceError;
 use swiftlet_storage::object::{Location, ObjectPath, ObjectStore};
 use swiftlet_types::conf::is_true;
 use swiftlet_types::names::{is_reserved, quote, split_path};
+use swiftlet_types::policy::PolicyKind;
 use swiftlet_types::{Policies, Timestamp};
 
 /// The object that a request is about: `/device/partition/account/container/object` and the policy's header.
@@ -25,6 +26,13 @@ impl Placement {
             let text = format!("No policy with index {}", index.unwrap_or("None"));
             return Err(Response::plain(503, text));
         };
+        if policy.kind != PolicyKind::Replication {
+            // Fragments have names and commits of their own; a whole object in their place would pass for damage.
+            return Err(Response::plain(
+                501,
+                format!("Policy {} is erasure coded: not yet built", policy.name()),
+            ));
+        }
         let bad_path = || Response::plain(400, format!("Invalid path: {}", quote(&request.path)));
         let segments = split_path(&request.path, 5, 5, true).ok_or_else(bad_path)?;
         let text = |at: usize| {
@@ -129,6 +137,16 @@ mod tests {
         for bad in [&b"/sda/1/a/c/\0o"[..], b"/sda/1/a/\0c/o", b"/sda/1/a/c/o\0", b"/sda/1/a\0/c/o"] {
             assert_eq!(place(bad).unwrap_err(), 400, "{}", bad.escape_ascii());
         }
+    }
+
+    #[test]
+    fn an_erasure_coded_policy_is_refused() {
+        let conf = "[storage-policy:0]\nname=a\npolicy_type=erasure_coding\nec_type=liberasurecode_rs_vand\n\
+                    ec_num_data_fragments=4\nec_num_parity_fragments=2\n";
+        let ini = swiftlet_types::conf::Ini::parse("swift.conf", conf).expect("parses");
+        let request = Request::new(Method::Put, "/sda/1/a/c/o");
+        let answer = Placement::of(&request, &Policies::from_ini(&ini).expect("a policy")).unwrap_err();
+        assert_eq!(answer.status, 501);
     }
 
     #[test]

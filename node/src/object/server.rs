@@ -41,6 +41,29 @@ impl ObjectServer {
         Self { config, policies, constraints, store, pools, updates }
     }
 
+    /// Says in the log which devices can be used, and which have room for all metadata in extended attributes;
+    /// to be called at the start.
+    pub async fn report_devices(&self) {
+        let devices = match self.store.config().devices.list() {
+            Ok(devices) => devices,
+            Err(error) => return tracing::warn!(%error, "cannot list devices"),
+        };
+        let report = devices.into_iter().map(|device| async move {
+            let (store, name) = (self.store.clone(), device.clone());
+            let probe =
+                move || store.config().devices.check(&name).map(|path| store.has_full_xattr_room(&path));
+            match self.pools.run(&device, probe).await {
+                Ok(Ok(true)) => tracing::info!(%device, "ready"),
+                Ok(Ok(false)) => {
+                    tracing::info!(%device, "ready; large metadata goes to side files (see FORMAT.md)")
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "device cannot be used"),
+                Err(error) => tracing::warn!(%error, "device cannot be probed"),
+            }
+        });
+        futures_util::future::join_all(report).await;
+    }
+
     async fn dispatch(&self, request: Request) -> Result<Response, Response> {
         if std::str::from_utf8(&request.path).is_err() {
             return Err(Response::html(412, "Invalid UTF8 or contains NULL"));
