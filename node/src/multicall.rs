@@ -1,6 +1,6 @@
 //! Which program we are called as: Swift's names, and what does their work.
 
-use crate::cli::{self, daemon, server};
+use crate::cli::{self, daemon, ring_builder, server};
 use crate::role::{DaemonKind, ServerKind};
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,9 +13,15 @@ pub enum Command {
     Server(ServerKind),
     /// A daemon.
     Daemon(DaemonKind),
+    /// `swift-ring-builder`, or by the name under which it locks its folder.
+    RingBuilder(&'static str),
     /// One that is known, and not built.
     NotBuilt(&'static str),
 }
+
+const RING_BUILDER: Command = Command::RingBuilder("ring-builder");
+/// Not installed under this name, but Swift's tool heeds it.
+const RING_BUILDER_SAFE: Command = Command::RingBuilder("ring-builder-safe");
 
 const SERVERS: [ServerKind; 4] =
     [ServerKind::Proxy, ServerKind::Account, ServerKind::Container, ServerKind::Object];
@@ -60,7 +66,8 @@ const NOT_BUILT: [&str; 33] = [
 impl Command {
     /// Every command that is built.
     pub fn built() -> impl Iterator<Item = Self> {
-        SERVERS.into_iter().map(Self::Server).chain(DaemonKind::ALL.into_iter().map(Self::Daemon))
+        let daemons = DaemonKind::ALL.into_iter().map(Self::Daemon);
+        SERVERS.into_iter().map(Self::Server).chain(daemons).chain([RING_BUILDER])
     }
 
     /// Its name, without `swift-`.
@@ -68,7 +75,7 @@ impl Command {
         match self {
             Self::Server(kind) => kind.name(),
             Self::Daemon(kind) => kind.name(),
-            Self::NotBuilt(name) => name,
+            Self::RingBuilder(name) | Self::NotBuilt(name) => name,
         }
     }
 
@@ -77,6 +84,7 @@ impl Command {
         match self {
             Self::Server(kind) => server::run(kind, &arguments),
             Self::Daemon(kind) => daemon::run(kind, &arguments),
+            Self::RingBuilder(name) => ring_builder::run(name, arguments),
             Self::NotBuilt(name) => {
                 eprintln!("swift-{name} is not yet built");
                 ExitCode::FAILURE
@@ -89,7 +97,8 @@ impl Command {
 pub fn find(name: &str) -> Option<Command> {
     let name = name.strip_prefix("swift-").unwrap_or(name);
     let not_built = || NOT_BUILT.iter().find(|known| **known == name).map(|known| Command::NotBuilt(known));
-    Command::built().find(|command| command.name() == name).or_else(not_built)
+    let mut known = Command::built().chain([RING_BUILDER_SAFE]);
+    known.find(|command| command.name() == name).or_else(not_built)
 }
 
 /// What `swiftlet --help` says of Swift's commands.
@@ -121,6 +130,7 @@ mod tests {
         assert_eq!(find("swift-object-server"), Some(Command::Server(ServerKind::Object)));
         assert_eq!(find("proxy-server"), Some(Command::Server(ServerKind::Proxy)));
         assert_eq!(find("swift-object-replicator"), Some(Command::NotBuilt("object-replicator")));
+        assert_eq!(find("swift-ring-builder-safe"), Some(RING_BUILDER_SAFE));
         assert_eq!(find("swift-nonsense"), None);
     }
 

@@ -4,6 +4,7 @@ pub mod daemon;
 pub mod foreground;
 pub mod install_links;
 pub mod pod;
+pub mod ring_builder;
 pub mod server;
 pub mod storage;
 mod swift_options;
