@@ -34,7 +34,7 @@ pub struct Backend {
 /// How a node takes the announcement of a PUT.
 pub enum Announced {
     /// It wants the body.
-    Wanted(Upload),
+    Wanted(Box<Upload>),
     /// It has already decided.
     Decided(Response),
 }
@@ -81,7 +81,7 @@ impl Backend {
         let length = length.filter(|n| *n > 0).map_or(BodyLength::Chunked, BodyLength::Known);
         let mut exchange = self.client.open(host, port, &head, length, &self.timeouts(call)).await?;
         Ok(match exchange.answer().await? {
-            Heard::Interim { .. } => Announced::Wanted(Upload { exchange }),
+            Heard::Interim { .. } => Announced::Wanted(Box::new(Upload { exchange })),
             Heard::Final(response) => Announced::Decided(response),
         })
     }

@@ -44,9 +44,9 @@ struct Putter {
 }
 
 enum State {
-    Sending(Upload),
+    Sending(Box<Upload>),
     /// It decided before it saw the data.
-    Decided(Response),
+    Decided(Box<Response>),
     Failed,
 }
 
@@ -102,7 +102,7 @@ impl Application {
                     self.error_occurred(&node, &message);
                 }
                 Ok(Announced::Decided(response)) => {
-                    return Some(Putter { node, state: State::Decided(response) });
+                    return Some(Putter { node, state: State::Decided(Box::new(response)) });
                 }
                 Err(error) => self.failed(&node, ServerKind::Object, call, &error),
             }
@@ -239,7 +239,7 @@ impl Application {
         let Putter { node, state } = putter;
         let whole = async {
             let mut response = match state {
-                State::Decided(response) => response,
+                State::Decided(response) => *response,
                 State::Sending(mut upload) => upload.response().await?,
                 State::Failed => return Ok(None),
             };

@@ -56,10 +56,7 @@ impl Ranges {
     pub fn skip(&mut self, sent: u64) -> Left {
         let Some((start, end)) = self.0.first_mut() else { return Left::Overrun };
         let left = match (&mut *start, &mut *end) {
-            (None, Some(last)) => last.checked_sub(sent).map(|n| {
-                *last = n;
-                n
-            }),
+            (None, Some(last)) => last.checked_sub(sent).inspect(|left| *last = *left),
             (Some(first), last) => {
                 *first = first.saturating_add(sent);
                 match last {
