@@ -5,6 +5,7 @@ pub mod cli;
 pub mod container;
 pub mod daemon;
 pub mod database;
+pub mod dev;
 pub mod http;
 pub mod logging;
 pub mod multicall;

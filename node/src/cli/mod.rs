@@ -1,6 +1,7 @@
 //! The command line: one file a command. Swift's own names are in `multicall`.
 
 pub mod daemon;
+pub mod dev;
 pub mod foreground;
 pub mod install_links;
 pub mod pod;
@@ -24,6 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Dev(dev::DevArgs),
     Storage(storage::StorageArgs),
     Pod(pod::PodArgs),
     InstallLinks(install_links::InstallLinksArgs),
@@ -41,6 +43,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::from(error.exit_code().clamp(0, 255) as u8)
         }
         Ok(Cli { command }) => match command {
+            Command::Dev(args) => dev::run(args),
             Command::Storage(args) => storage::run(args),
             Command::Pod(args) => pod::run(args),
             Command::InstallLinks(args) => install_links::run(&args),

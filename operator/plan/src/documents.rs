@@ -164,11 +164,12 @@ fn read_strictly<T: DeserializeOwned>(file: &str, document: &str, value: Value) 
     };
     let mut track = serde_path_to_error::Track::new();
     let watched = serde_ignored::Deserializer::new(value, &mut note);
-    let parsed = T::deserialize(serde_path_to_error::Deserializer::new(watched, &mut track))
-        .map_err(|error| mistake(file, document, format!("{}: {error}", track.path())))?;
-    match unknown.filter(|path| !is_left_to_kubernetes(path)) {
-        Some(path) => Err(mistake(file, document, format!("{path}: there is no such field"))),
-        None => Ok(parsed),
+    let parsed = T::deserialize(serde_path_to_error::Deserializer::new(watched, &mut track));
+    // A misspelt field is also why another is missing: it is what a person has to mend.
+    match (unknown.filter(|path| !is_left_to_kubernetes(path)), parsed) {
+        (Some(path), _) => Err(mistake(file, document, format!("{path}: there is no such field"))),
+        (None, Err(error)) => Err(mistake(file, document, format!("{}: {error}", track.path()))),
+        (None, Ok(parsed)) => Ok(parsed),
     }
 }
 

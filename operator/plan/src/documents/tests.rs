@@ -33,8 +33,11 @@ fn a_misspelt_field_is_named_with_file_and_document() {
     let text = CLUSTER.replace("usersSecretName", "userSecretName");
     assert_eq!(
         read(&text).unwrap_err(),
-        "c.yaml: SwiftCluster demo: spec.auth.tempauth: missing field `usersSecretName`"
+        "c.yaml: SwiftCluster demo: spec.auth.tempauth.userSecretName: there is no such field"
     );
+    let text = CLUSTER.replace("{usersSecretName: users}", "{}");
+    let error = read(&text).unwrap_err();
+    assert_eq!(error, "c.yaml: SwiftCluster demo: spec.auth.tempauth: missing field `usersSecretName`");
     let text = CLUSTER.replace("{partPower: 8}", "{partPower: 8, replica: 2}");
     assert_eq!(
         read(&text).unwrap_err(),

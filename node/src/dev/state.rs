@@ -1,0 +1,92 @@
+//! What a dev cluster remembers beside Swift's own files: where its nodes are, and which rings they have.
+
+use super::DevError;
+use super::home::Home;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use swiftlet_plan::resources::ServerPorts;
+
+/// The file in `etc`.
+const FILE: &str = "dev.json";
+/// Raised when the file's meaning changes.
+const FORMAT: u32 = 1;
+
+/// What is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    format: u32,
+    /// The cluster's name: the folder belongs to it.
+    cluster: String,
+    /// Counts the publications of the rings; 0 before the first.
+    pub(super) ring_generation: u64,
+    /// How often each ring was rebalanced after its first time.
+    pub(super) ring_moves: BTreeMap<String, u32>,
+    /// The nodes, by name.
+    pub(super) nodes: BTreeMap<String, NodeRecord>,
+}
+
+/// What is remembered of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodeRecord {
+    /// Its Zone.
+    pub(super) zone: String,
+    /// Its number in the Zone.
+    pub(super) ordinal: u32,
+    /// Its address, which is in the rings.
+    pub(super) ip: Ipv4Addr,
+    /// Its servers' ports, which are in the rings.
+    pub(super) ports: ServerPorts,
+    /// Its devices and their sizes; empty until it was first started.
+    pub(super) devices: BTreeMap<String, u64>,
+}
+
+impl State {
+    /// What `home` remembers of `cluster`; an empty state where it is new.
+    pub(super) fn load(home: &Home, cluster: &str) -> Result<Self, DevError> {
+        let path = home.etc().join(FILE);
+        let Some(bytes) = home.read_etc(FILE)? else {
+            return Ok(Self {
+                format: FORMAT,
+                cluster: cluster.to_string(),
+                ring_generation: 0,
+                ring_moves: BTreeMap::new(),
+                nodes: BTreeMap::new(),
+            });
+        };
+        let state: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| DevError::Damaged { path: path.clone(), why: error.to_string() })?;
+        if state.format != FORMAT {
+            let why = format!("format {}; this program reads {FORMAT}", state.format);
+            return Err(DevError::Damaged { path, why });
+        }
+        if state.cluster != cluster {
+            let why = format!(
+                "this folder holds SwiftCluster {}, not {cluster}; choose another with --data",
+                state.cluster
+            );
+            return Err(DevError::Damaged { path, why });
+        }
+        Ok(state)
+    }
+
+    /// Remembers it.
+    pub(super) fn save(&self, home: &Home) -> Result<(), DevError> {
+        let text = serde_json::to_string_pretty(self).expect("plain data always has a JSON form");
+        home.write_etc(FILE, text.as_bytes())
+    }
+}
+
+impl NodeRecord {
+    /// The name of its folder: `<zone>-<ordinal>`.
+    pub(super) fn place(&self) -> String {
+        format!("{}-{}", self.zone, self.ordinal)
+    }
+
+    /// Whether it was ever started.
+    pub(super) fn has_devices(&self) -> bool {
+        !self.devices.is_empty()
+    }
+}
