@@ -308,19 +308,34 @@ fn mistakes_are_answered_as_in_python() {
     );
 }
 
+/// A script as [`python`] takes it.
+fn lines(script: &str) -> Vec<(Vec<String>, Option<&str>)> {
+    let lines = script.lines().map(str::trim);
+    lines.map(|line| (line.split(' ').map(str::to_owned).collect(), None)).collect()
+}
+
 #[test]
-fn crowded_rings_are_reported_as_in_python() {
-    compare(
-        "DIR/o.builder create 6 3 1
-         DIR/o.builder add r1z1-10.0.0.1:1/a 100 r1z1-10.0.0.1:1/b 100 r1z1-10.0.0.1:1/c 100 r1z2-10.0.0.2:1/a 100
-         DIR/o.builder rebalance 1
-         DIR/o.builder dispersion
-         DIR/o.builder dispersion --recalculate
-         DIR/o.builder dispersion r1z\\d+$ -v
-         DIR/o.builder set_overload 10
-         DIR/o.builder pretend_min_part_hours_passed
-         !DIR/o.builder rebalance 1",
+fn pythons_crowded_rings_are_reported_as_by_python() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let build = "DIR/o.builder create 6 3 1
+        DIR/o.builder add r1z1-10.0.0.1:1/a 100 r1z1-10.0.0.1:1/b 100 r1z1-10.0.0.1:1/c 100 r1z2-10.0.0.2:1/a 20
+        DIR/o.builder add r1z3-10.0.0.3:1/a 20
+        DIR/o.builder rebalance 1";
+    assert!(python(folder.path(), &lines(build)).iter().all(|(_, exit)| *exit < 2));
+    let reports = lines(
+        "DIR/o.builder dispersion
+        DIR/o.builder dispersion -v
+        DIR/o.builder dispersion r1z\\d+$ -v
+        DIR/o.builder dispersion nothing -v
+        DIR/o.builder
+        DIR/o.builder search r1
+        DIR/o.builder list_parts d0 d4",
     );
+    for ((line, _), (output, exit)) in reports.iter().zip(python(folder.path(), &reports)) {
+        let (our_output, our_exit, errors) = ours(folder.path(), line, None);
+        assert_eq!((our_exit, errors.as_str()), (exit, ""), "{line:?}");
+        assert_eq!(masked(&our_output, folder.path()), masked(&output, folder.path()), "{line:?}");
+    }
 }
 
 #[test]
