@@ -1,6 +1,6 @@
 //! `swift-object-updater` and the other daemons.
 
-use super::foreground::{Roles, runtime};
+use super::foreground::{Roles, STOP, runtime};
 use super::swift_options::{ONCE, SwiftOptions, VERBOSE};
 use crate::process::{drop_privileges, leave_terminal, notify, raise_limits};
 use crate::role::{DaemonKind, LoadedDaemon, Resources, StartError};
@@ -48,7 +48,7 @@ fn forever(loaded: LoadedDaemon, verbose: bool) -> anyhow::Result<()> {
     drop_privileges(&loaded.user)?;
     tracing::info!("Starting {}", std::process::id());
     let roles = Roles { daemons: vec![loaded], grace: Duration::ZERO, ..Roles::default() };
-    runtime(None)?.block_on(roles.run(|| {
+    runtime(None)?.block_on(roles.run(STOP, || {
         if !verbose && let Err(error) = leave_terminal() {
             tracing::warn!(%error, "cannot leave the terminal");
         }

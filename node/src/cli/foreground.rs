@@ -3,11 +3,17 @@
 use crate::daemon;
 use crate::role::{LoadedDaemon, Server};
 use std::net::TcpListener;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// What stops a process of its own, after its running requests: from a person, a service manager or the kubelet.
+pub const STOP: &[SignalKind] = &[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+/// What stops a worker after its running requests. TERM and INT end it at once, as they do in Swift.
+pub const DRAIN: &[SignalKind] = &[SignalKind::hangup(), SignalKind::user_defined1()];
 
 /// Roles that run side by side.
 #[derive(Default)]
@@ -30,11 +36,11 @@ pub fn runtime(threads: Option<usize>) -> std::io::Result<Runtime> {
 }
 
 impl Roles {
-    /// Runs them until SIGTERM, SIGINT, SIGHUP or SIGUSR1, calling `ready` once every socket is served. Then
-    /// nothing new is accepted, and running requests are waited for.
-    pub async fn run(self, ready: impl FnOnce()) -> anyhow::Result<()> {
+    /// Runs them until a signal of `stop_on` comes, calling `ready` once every socket is served. Then nothing new
+    /// is accepted, and running requests are waited for.
+    pub async fn run(self, stop_on: &[SignalKind], ready: impl FnOnce()) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
-        let mut signals = signals()?;
+        let told = any_of(stop_on)?;
         let (stop_daemons, daemons_stopped) = watch::channel(false);
         for loaded in self.daemons {
             let stopped = daemons_stopped.clone();
@@ -47,7 +53,7 @@ impl Roles {
         ready();
         let mut outcome = Ok(());
         tokio::select! {
-            () = any(&mut signals) => tracing::info!("stopping"),
+            () = told => tracing::info!("stopping"),
             // A server ends by itself where its socket was shut down, and then all of them stop.
             Some(ended) = serving.join_next() => outcome = ended.map_err(anyhow::Error::from).and_then(|r| Ok(r?)),
         }
@@ -62,21 +68,13 @@ impl Roles {
     }
 }
 
-fn signals() -> std::io::Result<[Signal; 4]> {
-    Ok([
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
-        signal(SignalKind::user_defined1())?,
-    ])
-}
-
-async fn any(signals: &mut [Signal; 4]) {
-    let [a, b, c, d] = signals;
-    tokio::select! {
-        _ = a.recv() => {}
-        _ = b.recv() => {}
-        _ = c.recv() => {}
-        _ = d.recv() => {}
-    }
+/// Ends when one of `kinds` comes. They are taken from the moment this is called.
+fn any_of(kinds: &[SignalKind]) -> std::io::Result<impl Future<Output = ()> + use<>> {
+    let mut signals = kinds.iter().map(|kind| signal(*kind)).collect::<std::io::Result<Vec<Signal>>>()?;
+    Ok(std::future::poll_fn(move |context| {
+        match signals.iter_mut().any(|s| s.poll_recv(context).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }))
 }

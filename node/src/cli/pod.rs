@@ -1,6 +1,6 @@
 //! `swiftlet pod … -- storage DIR` and `… -- proxy-server CONF`: a role in a Kubernetes pod.
 
-use super::foreground::{Roles, runtime};
+use super::foreground::{Roles, STOP, runtime};
 use super::storage::{self, StorageArgs};
 use crate::logging;
 use crate::pod::{self, PodOptions};
@@ -49,5 +49,5 @@ fn serve_proxy(config: &Path) -> anyhow::Result<()> {
         Server::load(ServerKind::Proxy, config, &Resources::default()).context("cannot start the proxy")?;
     let listener = server.listen.bind().context("cannot start the proxy")?;
     let roles = Roles { servers: vec![(server, listener)], grace: POD_GRACE, ..Roles::default() };
-    runtime(None)?.block_on(roles.run(|| tracing::info!("ready")))
+    runtime(None)?.block_on(roles.run(STOP, || tracing::info!("ready")))
 }

@@ -1,6 +1,6 @@
 //! `swift-proxy-server`, `swift-account-server`, `swift-container-server`, `swift-object-server`.
 
-use super::foreground::{Roles, runtime};
+use super::foreground::{DRAIN, Roles, STOP, runtime};
 use super::swift_options::{SwiftOptions, TEST_CONFIG, VERBOSE};
 use crate::logging;
 use crate::process::{Parent, Worker, drop_privileges, leave_terminal, notify, raise_limits};
@@ -58,7 +58,7 @@ fn serve_alone(server: Server) -> anyhow::Result<()> {
     let listener = server.listen.bind()?;
     drop_privileges(&server.user)?;
     let roles = Roles { servers: vec![(server, listener)], grace: NO_LIMIT, ..Roles::default() };
-    runtime(None)?.block_on(roles.run(|| {
+    runtime(None)?.block_on(roles.run(STOP, || {
         if let Err(error) = leave_terminal() {
             tracing::warn!(%error, "cannot leave the terminal");
         }
@@ -75,7 +75,7 @@ fn work(server: Server, worker: Worker) -> anyhow::Result<()> {
     let runtime = runtime(threads)?;
     let (listener, ready) = worker.split();
     let roles = Roles { servers: vec![(server, listener)], grace: NO_LIMIT, ..Roles::default() };
-    runtime.block_on(roles.run(|| {
+    runtime.block_on(roles.run(DRAIN, || {
         if let Err(error) = ready.tell() {
             tracing::error!(%error, "cannot tell the parent that this worker is ready");
         }

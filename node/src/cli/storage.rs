@@ -1,6 +1,6 @@
 //! `swiftlet storage DIR`: a whole storage node in one process.
 
-use super::foreground::{Roles, runtime};
+use super::foreground::{Roles, STOP, runtime};
 use crate::logging;
 use crate::process::raise_limits;
 use crate::role::{DaemonKind, Resources, Server, ServerKind};
@@ -28,7 +28,7 @@ fn serve(dir: &Path) -> anyhow::Result<()> {
     raise_limits();
     let roles = load(dir)?;
     // Requests to other nodes and their answers run on the same threads as everything else.
-    runtime(None)?.block_on(roles.run(|| tracing::info!("ready")))
+    runtime(None)?.block_on(roles.run(STOP, || tracing::info!("ready")))
 }
 
 fn load(dir: &Path) -> anyhow::Result<Roles> {

@@ -4,6 +4,7 @@
 mod notify;
 mod parent;
 mod privileges;
+mod signals;
 mod stdio;
 mod worker;
 

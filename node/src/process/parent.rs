@@ -1,6 +1,7 @@
 //! The parent: holds the sockets, keeps as many workers running as it should, and does what signals say.
 
 use super::notify::notify;
+use super::signals::SignalSet;
 use super::stdio::leave_terminal;
 use super::worker::HANDED_OVER;
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -12,7 +13,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 
 /// Set across a re-execution of ourselves: `<socket>,…;<pid>,…` of the workers before it.
@@ -295,44 +296,4 @@ fn read_python_state(mut pipe: File) -> io::Result<Vec<(u32, SystemTime)>> {
 fn parent_of(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
-}
-
-/// The signals a parent waits for instead of being interrupted by.
-struct SignalSet(libc::sigset_t);
-
-impl SignalSet {
-    fn block() -> io::Result<Self> {
-        let mut set = std::mem::MaybeUninit::uninit();
-        // SAFETY: sigemptyset initialises the set; the others work on the initialised one.
-        unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            let mut set = set.assume_init();
-            for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGINT, libc::SIGCHLD] {
-                libc::sigaddset(&mut set, signal);
-            }
-            match libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) {
-                0 => Ok(Self(set)),
-                code => Err(io::Error::from_raw_os_error(code)),
-            }
-        }
-    }
-
-    /// The next of them; `None` once `patience` is over.
-    fn wait(&self, patience: Option<Duration>) -> Option<libc::c_int> {
-        let deadline = patience.map(|patience| Instant::now() + patience);
-        loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let timeout = left.map(|left| libc::timespec {
-                tv_sec: left.as_secs() as libc::time_t,
-                tv_nsec: left.subsec_nanos().into(),
-            });
-            let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-            // SAFETY: the set is initialised, the timeout null or valid for the call, and no details are asked for.
-            match unsafe { libc::sigtimedwait(&self.0, std::ptr::null_mut(), timeout) } {
-                -1 if left.is_some_and(|left| left.is_zero()) => return None,
-                -1 => {}
-                signal => return Some(signal),
-            }
-        }
-    }
 }

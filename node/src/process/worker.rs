@@ -1,5 +1,6 @@
 //! A worker's side: what its parent handed to it, and telling the parent that it is ready.
 
+use super::signals::SignalSet;
 use super::stdio::leave_terminal;
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,9 +20,13 @@ pub struct Worker {
 pub struct Ready(File);
 
 impl Worker {
-    /// What was handed over, if this process is a worker. Call it once, before there are threads.
+    /// What was handed over, if this process is a worker, which then takes signals again. Call it once, before
+    /// there are threads.
     pub fn handed_over() -> Option<Self> {
         let text = std::env::var(HANDED_OVER).ok()?;
+        if let Err(error) = SignalSet::unblock() {
+            eprintln!("cannot unblock signals: {error}");
+        }
         let (listener, ready) = text.split_once(',')?;
         let (listener, ready): (RawFd, RawFd) = (listener.parse().ok()?, ready.parse().ok()?);
         // SAFETY: the process has one thread, and nobody else in it knows these descriptors: our parent opened
