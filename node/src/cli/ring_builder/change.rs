@@ -49,7 +49,7 @@ impl Session<'_> {
             let devices = self.found(&search_of(&given)?)?;
             self.set_all(&devices, parse(value)?, setting, &given)?;
         } else {
-            if given.arguments.len() % 2 != 0 {
+            if !given.arguments.len().is_multiple_of(2) {
                 return Err(help::of(&command));
             }
             for pair in given.arguments.chunks_exact(2) {
@@ -88,7 +88,7 @@ impl Session<'_> {
             let devices = self.found(&search_of(&given)?)?;
             self.change_all(&devices, &change_of(&given)?, &given)?;
         } else {
-            if given.arguments.len() % 2 != 0 {
+            if !given.arguments.len().is_multiple_of(2) {
                 return Err(help::of("search"));
             }
             for pair in given.arguments.chunks_exact(2) {

@@ -43,7 +43,7 @@ impl Session<'_> {
         if given.arguments.is_empty() {
             return Ok(vec![from_options(given)?]);
         }
-        if describes(given) || given.arguments.len() % 2 != 0 {
+        if describes(given) || !given.arguments.len().is_multiple_of(2) {
             return Err(help::of("add"));
         }
         let mut devices = Vec::new();
