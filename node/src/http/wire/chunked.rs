@@ -133,8 +133,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Decodes `text`, fed in `pieces`; the data and what is left over.
-    fn decode(text: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Vec<u8>)>, &'static str> {
+    /// The data, and what is left over.
+    type Decoded = (Vec<u8>, Vec<u8>);
+
+    /// Decodes `text`, fed in `pieces`; `None` where it is not whole.
+    fn decode(text: &[u8], piece: usize) -> Result<Option<Decoded>, &'static str> {
         let (mut decoder, mut buf, mut data) = (Decoder::new(), BytesMut::new(), Vec::new());
         let mut input = text.chunks(piece);
         loop {
