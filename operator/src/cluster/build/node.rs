@@ -81,7 +81,7 @@ fn pod_spec(
         format!("--volumes={}", pod::VOLUMES_DIR),
         format!("--devices={}", pod::DEVICES_DIR),
     ]);
-    args.extend(["--", "storage", pod::SWIFT_DIR].map(String::from));
+    args.extend(["storage", pod::SWIFT_DIR].map(String::from));
     let mut container = pod::container("storage", settings.image, args, &ports());
     let devices = || node.devices.iter().map(|device| (format!("device-{}", device.name), &device.name));
     let mut mounts = vec![

@@ -50,7 +50,7 @@ pub fn security() -> PodSecurityContext {
     }
 }
 
-/// A container that runs `swiftlet pod … -- <command>`.
+/// A container that runs `swiftlet pod … <command>`.
 pub fn container(name: &str, image: &str, args: Vec<String>, ports: &[(&str, u16)]) -> Container {
     let all_ports = ports.iter().chain(&[("health", HEALTH_PORT)]);
     Container {

@@ -86,7 +86,7 @@ fn pod_spec(
     labels: &BTreeMap<String, String>,
 ) -> PodSpec {
     let mut args = pod::arguments(&owner.cluster, &owner.namespace, &[PORT]);
-    args.extend([format!("--keep={}", pod::KEEP_DIR), "--".to_string(), "proxy-server".to_string()]);
+    args.extend([format!("--keep={}", pod::KEEP_DIR), "proxy-server".to_string()]);
     args.push(format!("{}/proxy-server.conf", pod::SWIFT_DIR));
     let mut container = pod::container("proxy", image, args, &[("http", PORT)]);
     container.volume_mounts = Some(vec![
