@@ -20,7 +20,7 @@ own_cluster() {
   "$here/k8s/build.sh"
   "$here/k8s/down.sh" 2>/dev/null
   [ -n "${E2E_KEEP:-}" ] || trap '"$here/k8s/down.sh"' EXIT
-  "$here/k8s/up.sh" 3 8 2G
+  "$here/k8s/up.sh" 3 10 2G
   "$here/k8s/load.sh" "${images[@]}" >/dev/null
   export E2E_EXEC=$here/k8s/exec.sh
 }

@@ -230,7 +230,7 @@ impl Executor {
                 bind_ip: self.listen.ip().to_string(),
                 bind_port: self.listen.port(),
                 swift_dir: self.home.etc().display().to_string(),
-                token_key: None,
+                token_key_path: None,
             };
             let text = conf::proxy_server_conf(&self.cluster, pool, &place);
             self.home.write_etc("proxy-server.conf", text.as_bytes())?;

@@ -173,25 +173,22 @@ impl Executor<'_> {
 
     async fn configure_proxies(&self, pool: &ProxyPool) -> Result<(), PassError> {
         let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
-        let place = proxy::place(Some(self.token_key().await?));
-        let conf = proxy_server_conf(self.cluster, pool, &place);
+        self.ensure_token_key().await?;
+        let conf = proxy_server_conf(self.cluster, pool, &proxy::place());
         let name = proxy::name(&self.owner.cluster, &pool.name);
         let secret =
             configuration::proxy_secret(self.owner, &name, &swift_conf(self.cluster, hash_path), &conf);
         Ok(self.applier.apply(&secret).await?)
     }
 
-    /// The key with which every proxy reads every proxy's tokens; made once.
-    async fn token_key(&self) -> Result<String, PassError> {
+    /// The key with which every proxy checks every proxy's tokens; made once.
+    async fn ensure_token_key(&self) -> Result<(), PassError> {
         let name = secrets::token_key_secret(&self.owner.cluster);
-        let found =
-            self.applier.api::<Secret>().get_opt(&name).await.map_err(PassError::read("the token key"))?;
-        if let Some(key) = found.as_ref().and_then(|secret| secrets::read_text(secret, secrets::TOKEN_KEY)) {
-            return Ok(key);
+        let found = self.applier.api::<Secret>().get_metadata_opt(&name).await;
+        match found.map_err(PassError::read("the token key"))? {
+            Some(_) => Ok(()),
+            None => Ok(self.applier.create(&secrets::token_key(self.owner, &rand::random())).await?),
         }
-        let secret = secrets::token_key(self.owner, &rand::random());
-        self.applier.create(&secret).await?;
-        Ok(secrets::read_text(&secret, secrets::TOKEN_KEY).unwrap_or_default())
     }
 
     /// Brings back what somebody removed from under nodes and proxies that run. What they run with is left alone:

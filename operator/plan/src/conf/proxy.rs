@@ -12,9 +12,9 @@ pub struct ProxyPlace {
     pub bind_port: u16,
     /// The folder of swift.conf and the rings.
     pub swift_dir: String,
-    /// 32 bytes in URL-safe base64 with which every proxy of the cluster makes and reads tokens (a Fernet key);
-    /// `None`: tokens live in the cache, which then is one process's or memcached's.
-    pub token_key: Option<String>,
+    /// The file with the key with which every proxy of the cluster signs and checks tokens; `None`: each process has a
+    /// random one of its own, and tokens end with it.
+    pub token_key_path: Option<String>,
 }
 
 /// The filters that are built, in Swift's order.
@@ -46,8 +46,8 @@ pub fn proxy_server_conf(cluster: &ValidatedCluster, pool: &ProxyPool, place: &P
         file.set(&format!("filter:{section}"), "use", format!("egg:swift#{entry_point}"));
     }
     file.overlay(&cluster.config).overlay(&pool.config);
-    if let Some(key) = &place.token_key {
-        file.set_all("filter:tempauth", &[("fernet_key_cluster", key), ("active_fernet_key_id", "cluster")]);
+    if let Some(path) = &place.token_key_path {
+        file.set_all("filter:tempauth", &[("token_key_path", path)]);
     }
     for (user, key_and_groups) in &cluster.users {
         file.set("filter:tempauth", user, key_and_groups);

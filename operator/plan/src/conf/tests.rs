@@ -18,7 +18,7 @@ fn node_place() -> NodePlace {
 }
 
 fn proxy_place() -> ProxyPlace {
-    ProxyPlace { bind_ip: "::".into(), bind_port: 8080, swift_dir: "/etc/swift".into(), token_key: None }
+    ProxyPlace { bind_ip: "::".into(), bind_port: 8080, swift_dir: "/etc/swift".into(), token_key_path: None }
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn an_option_that_default_also_has_is_written_with_set() {
 #[test]
 fn proxies_know_the_users_and_the_token_key() {
     let cluster = cluster(3, 1);
-    let place = ProxyPlace { token_key: Some("a2V5".into()), ..proxy_place() };
+    let place = ProxyPlace { token_key_path: Some("/etc/swift/token.key".into()), ..proxy_place() };
     let text = proxy_server_conf(&cluster, &cluster.proxies[0], &place);
     assert!(text.contains("user_test_tester = testing .admin"), "{text}");
-    assert!(text.contains("fernet_key_cluster = a2V5\nactive_fernet_key_id = cluster"), "{text}");
+    assert!(text.contains("token_key_path = /etc/swift/token.key"), "{text}");
     assert!(!format!("{place:?}").contains("a2V5"));
 }
 

@@ -1,5 +1,6 @@
 //! A storage node: a StatefulSet of one replica and a headless Service, both of the node's name.
 
+use super::configuration::zone_secret;
 use super::{Component, Owner, ZONE_LABEL, claim, label_selector, node_labels, pod, revision, selector};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{
@@ -97,7 +98,10 @@ fn pod_spec(
     container.volume_mounts = Some(mounts);
     let mut volumes = vec![
         pod::rings_volume(&owner.cluster, settings.slots),
-        pod::config_volume(&super::configuration::zone_secret(&owner.cluster, &zone.name), Some(&node.name)),
+        pod::config_volume(vec![
+            pod::secret_files(&zone_secret(&owner.cluster, &zone.name)),
+            pod::config_map_files(&node.name),
+        ]),
         pod::empty_dir("etc-swift", true),
         pod::empty_dir("devices", true),
         pod::empty_dir("recon", false),

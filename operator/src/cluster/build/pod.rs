@@ -125,17 +125,29 @@ pub fn rings_volume(cluster: &str, slots: usize) -> Volume {
     projected("rings", std::iter::once(index).chain(chunks).collect())
 }
 
-/// Configuration files from a Secret and, where there is one, a ConfigMap.
-pub fn config_volume(secret: &str, config_map: Option<&str>) -> Volume {
-    let secret = VolumeProjection {
-        secret: Some(SecretProjection { name: secret.to_string(), ..SecretProjection::default() }),
-        ..VolumeProjection::default()
-    };
-    let config_map = config_map.map(|name| VolumeProjection {
-        config_map: Some(ConfigMapProjection { name: name.to_string(), ..ConfigMapProjection::default() }),
-        ..VolumeProjection::default()
-    });
-    projected("config", std::iter::once(secret).chain(config_map).collect())
+/// Configuration files from several objects in one folder.
+pub fn config_volume(sources: Vec<VolumeProjection>) -> Volume {
+    projected("config", sources)
+}
+
+/// Every key of a Secret as a file.
+pub fn secret_files(name: &str) -> VolumeProjection {
+    let secret = SecretProjection { name: name.to_string(), ..SecretProjection::default() };
+    VolumeProjection { secret: Some(secret), ..VolumeProjection::default() }
+}
+
+/// One key of a Secret as a file.
+pub fn secret_file(name: &str, key: &str, file: &str) -> VolumeProjection {
+    let item = KeyToPath { key: key.to_string(), path: file.to_string(), mode: None };
+    let secret =
+        SecretProjection { name: name.to_string(), items: Some(vec![item]), ..SecretProjection::default() };
+    VolumeProjection { secret: Some(secret), ..VolumeProjection::default() }
+}
+
+/// Every key of a ConfigMap as a file.
+pub fn config_map_files(name: &str) -> VolumeProjection {
+    let config_map = ConfigMapProjection { name: name.to_string(), ..ConfigMapProjection::default() };
+    VolumeProjection { config_map: Some(config_map), ..VolumeProjection::default() }
 }
 
 fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {

@@ -1,5 +1,6 @@
 //! A pool of proxies: a Deployment and the Service in front of it, both `<cluster>-proxy` (or `<cluster>-proxy-<pool>`).
 
+use super::secrets::{TOKEN_KEY, token_key_secret};
 use super::{Component, Owner, label_selector, pod, revision, selector};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
@@ -16,6 +17,8 @@ use swiftlet_plan::validate::ProxyPool;
 pub const PORT: u16 = 8080;
 /// The pool whose Service is the cluster's own.
 const DEFAULT_POOL: &str = "default";
+/// The file with the key of tokens, beside the configuration.
+const TOKEN_KEY_FILE: &str = "token.key";
 /// Label with the pool's name.
 pub const POOL_LABEL: &str = "swiftlet.io/proxy";
 /// Seconds a proxy that is to stop still serves, until every kube-proxy knows.
@@ -32,12 +35,12 @@ pub fn name(cluster: &str, pool: &str) -> String {
 }
 
 /// Where proxies are, for the planner's rendering.
-pub fn place(token_key: Option<String>) -> ProxyPlace {
+pub fn place() -> ProxyPlace {
     ProxyPlace {
         bind_ip: "0.0.0.0".to_string(),
         bind_port: PORT,
         swift_dir: pod::SWIFT_DIR.to_string(),
-        token_key,
+        token_key_path: Some(format!("{}/{TOKEN_KEY_FILE}", pod::SWIFT_DIR)),
     }
 }
 
@@ -106,7 +109,10 @@ fn pod_spec(
         containers: vec![container],
         volumes: Some(vec![
             pod::rings_volume(&owner.cluster, slots),
-            pod::config_volume(&name(&owner.cluster, pool), None),
+            pod::config_volume(vec![
+                pod::secret_files(&name(&owner.cluster, pool)),
+                pod::secret_file(&token_key_secret(&owner.cluster), TOKEN_KEY, TOKEN_KEY_FILE),
+            ]),
             pod::empty_dir("etc-swift", true),
             pod::empty_dir("keep", false),
         ]),

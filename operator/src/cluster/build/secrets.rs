@@ -15,7 +15,7 @@ use swiftlet_plan::resources::SwiftCluster;
 use swiftlet_plan::validate::HashPath;
 
 /// Key of the token key, in its Secret.
-pub const TOKEN_KEY: &str = "fernet_key";
+pub const TOKEN_KEY: &str = "key";
 
 /// The name of the hash path's Secret.
 pub fn hash_path_secret(cluster: &SwiftCluster) -> String {
@@ -53,16 +53,10 @@ pub fn token_key(owner: &Owner, random: &[u8; 32]) -> Secret {
     }
 }
 
-/// One key of a Secret as text.
-pub fn read_text(secret: &Secret, key: &str) -> Option<String> {
-    let value = secret.data.as_ref()?.get(key)?;
-    String::from_utf8(value.0.clone()).ok()
-}
-
 /// Every key of a Secret that is text: tempauth's users, one a key.
 pub fn read_texts(secret: &Secret) -> BTreeMap<String, String> {
-    let keys = secret.data.iter().flatten().map(|(key, _)| key);
-    keys.filter_map(|key| Some((key.clone(), read_text(secret, key)?))).collect()
+    let text = |value: &ByteString| String::from_utf8(value.0.clone()).ok();
+    secret.data.iter().flatten().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()
 }
 
 fn bytes<const N: usize>(data: [(&str, String); N]) -> BTreeMap<String, ByteString> {
