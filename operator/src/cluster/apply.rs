@@ -71,10 +71,14 @@ impl Live {
     }
 }
 
-/// What was applied last, by kind, namespace and name: a digest of what was asked for, and the resourceVersion it led
-/// to. While both still hold there is nothing to write.
+/// What was applied last. While what is asked for and what exists are still the same there is nothing to write.
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<(String, String, String), ([u8; 32], String)>>);
+pub struct Memory(Mutex<HashMap<ObjectKey, Applied>>);
+
+/// Kind, namespace and name.
+type ObjectKey = (String, String, String);
+/// A digest of what was asked for, and the resourceVersion it led to.
+type Applied = ([u8; 32], String);
 
 /// Writes one cluster's objects during one pass.
 pub struct Applier<'a> {
