@@ -37,7 +37,8 @@ build() { # image
 
 layout swiftlet
 # Swift's names, for whoever runs `kubectl exec POD -- swift-get-nodes …`.
-"$out/swiftlet/bin/swiftlet" install-links "$out/swiftlet/bin" >/dev/null
+"$out/swiftlet/bin/swiftlet" install-links "$out/swiftlet/bin"
+for link in "$out"/swiftlet/bin/swift-*; do ln -sfn swiftlet "$link"; done   # made for this folder, used in another
 layout swiftlet-operator
 build swiftlet
 build swiftlet-operator

@@ -23,6 +23,8 @@ own_cluster() {
   "$here/k8s/up.sh" 3 10 2G
   "$here/k8s/load.sh" "${images[@]}" >/dev/null
   export E2E_EXEC=$here/k8s/exec.sh
+  . "$here/k8s/env.sh"
+  export PATH=$BIN:$PATH
 }
 
 kind_cluster() {
@@ -45,4 +47,5 @@ elif docker info >/dev/null 2>&1; then
 else
   own_cluster
 fi
+"$root/deploy/render.sh" --check
 python3 "$here/scenarios.py" "$@"
