@@ -135,6 +135,14 @@ class Scenarios(unittest.TestCase):
         self.assertIn("d1-demo-rack1-1", claims)
         self.check_all_objects(self.login())
 
+    def test_08_b_a_deleted_zone_runs_on_while_it_holds_data(self):
+        kubectl("delete", "zone", "rack3", "-n", NAMESPACE)
+        time.sleep(5)
+        self.assertEqual(get("pod", "demo-rack3-0-0", "-n", NAMESPACE)["status"]["phase"], "Running")
+        self.check_all_objects(self.login())
+        kubectl("apply", "-n", NAMESPACE, "-f", EXAMPLE)
+        wait_for("rack3 ready again", lambda: condition(get("zone", "rack3", "-n", NAMESPACE)).get("status") == "True")
+
     def test_09_an_object_of_somebody_else_is_left_alone(self):
         make_namespace("e2e-taken")
         kubectl("create", "service", "clusterip", "demo-rack1-0", "--tcp=80", "-n", "e2e-taken")
