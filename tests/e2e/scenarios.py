@@ -1,6 +1,7 @@
 """What a platform team does with Swiftlet, in the order in which they would, on a real Kubernetes."""
 import hashlib
 import os
+import random
 import sys
 import threading
 import time
@@ -17,7 +18,9 @@ OPERATOR = "deployment/swiftlet-operator"
 OURS = "app.kubernetes.io/managed-by=swiftlet-operator"
 STORAGE = "app.kubernetes.io/component=storage"
 EVERYTHING = "swiftclusters,zones,statefulsets,deployments,services,configmaps,secrets,persistentvolumeclaims,pods"
-BODIES = {f"o{i}": os.urandom(1000 * (i + 1)) for i in range(20)} | {"large": os.urandom(10_000_000)}
+# The same in every run, so that a scenario can be run again by itself.
+RANDOM = random.Random(1)
+BODIES = {f"o{i}": RANDOM.randbytes(1000 * (i + 1)) for i in range(20)} | {"large": RANDOM.randbytes(10_000_000)}
 
 
 def make_namespace(name):
