@@ -76,7 +76,7 @@ async fn get_or_head(
             response.status = 410;
             response.reason = None;
         } else if app.config.account_autocreate {
-            response = assumed_listing();
+            response = assumed_listing(&request.http.method);
         }
     }
     response.headers.set_int(RECHECK_ACCOUNT, app.config.recheck_account_existence);
@@ -90,10 +90,13 @@ async fn get_or_head(
 }
 
 /// What an account that nobody has written to yet is listed as: it will be made when somebody does.
-fn assumed_listing() -> Response {
+///
+/// A HEAD is answered 204, as for an account that is there; Swift says 200 until the account is made.
+fn assumed_listing(method: &Method) -> Response {
     let now = Timestamp::now().normal();
+    let (status, listing) = if *method == Method::Head { (204, "") } else { (200, "[]") };
     let mut response =
-        Response::new(200).with("Content-Type", "application/json; charset=utf-8").with_body("[]");
+        Response::new(status).with("Content-Type", "application/json; charset=utf-8").with_body(listing);
     for name in ["X-Account-Container-Count", "X-Account-Object-Count", "X-Account-Bytes-Used"] {
         response.headers.set(name, "0");
     }
@@ -101,7 +104,7 @@ fn assumed_listing() -> Response {
         response.headers.set(name, now.clone());
     }
     response.headers.set("X-Backend-Fake-Account-Listing", "yes");
-    response.headers.set_int("Content-Length", 2);
+    response.headers.set_int("Content-Length", listing.len());
     response
 }
 
