@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 from tests.support.dev import ROOT, DevCluster  # noqa: E402
 
-OBJECTS = 500
+OBJECTS, LISTED = 500, 2000
 # name, lua script, arguments after token and path; {..} is a container made by `prepare`
 LOADS = [
     ("PUT 4 KiB", "put.lua", "put", ["4096"]),
@@ -44,17 +44,18 @@ class Server:
         response.read()
         self.token = response.getheader("X-Auth-Token")
         self.path = "/" + response.getheader("X-Storage-Url").split("/", 3)[3]
-        self.connection = connection
 
     def call(self, method, path, body=b""):
-        self.connection.request(method, self.path + path, body, {"X-Auth-Token": self.token})
-        response = self.connection.getresponse()
+        # a connection of its own: the other server's turns outlast a kept one
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, self.path + path, body, {"X-Auth-Token": self.token})
+        response = connection.getresponse()
         data = response.read()
         if response.status // 100 != 2:
             raise RuntimeError(f"{self.name}: {method} {path}: {response.status} {data[:200]!r}")
         return data
 
-    def prepare(self, listed):
+    def prepare(self):
         """Fills the containers that the loads read."""
         for container in ("put", "small", "large", "listed"):
             self.call("PUT", f"/{container}")
@@ -62,13 +63,11 @@ class Server:
             self.call("PUT", f"/small/o{n}", b"x" * 4096)
         for n in range(1, 21):
             self.call("PUT", f"/large/o{n}", os.urandom(1 << 20))
-        subprocess.run(["wrk", "-t1", "-c16", f"-d{listed}s", "-s", str(HERE / "put.lua"), self.url(), "--", self.token,
-                        f"{self.path}/listed", "0"], check=True, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while (rows := len(json.loads(self.call("GET", "/listed?format=json&limit=1000")))) < 1000:
+        deadline = time.monotonic() + 180
+        while (rows := len(json.loads(self.call("GET", "/listed?format=json")))) < LISTED:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name}: only {rows} objects to list")
-            time.sleep(1)
+                raise RuntimeError(f"{self.name}: only {rows} of {LISTED} objects to list")
+            self.load("put.lua", "listed", ["0"], 5, 16)
 
     def url(self):
         return f"http://127.0.0.1:{self.port}"
@@ -114,7 +113,7 @@ def row(name, result):
     cells = f"{name:<14} swiftlet {ours['rps']:>9.0f}/s  p99 {ours['p99']:>8}  errors {ours['errors']}"
     if "python" in result:
         python = result["python"]
-        cells += f"   python {python['rps']:>7.0f}/s  p99 {python['p99']:>8}   {ours['rps'] / python['rps']:5.1f} times"
+        cells += f"   python {python['rps']:>7.0f}/s  p99 {python['p99']:>8}   {ours['rps'] / max(python['rps'], 0.1):5.1f} times"
     return cells
 
 
@@ -148,7 +147,7 @@ def main():
             ours = Server("swiftlet", cluster.port)
             servers = [ours] if args.only_ours else [Server("python", 8080), ours]
             for server in servers:
-                server.prepare(4 if server is ours else 20)
+                server.prepare()
             rows = measure(servers, args)
             if args.check_sync:
                 check_sync(ours, cluster.process.pid, args)
