@@ -5,6 +5,7 @@ use super::home::Home;
 use super::observe::{Running, observe};
 use super::servers::{NodeServers, ProxyServer};
 use super::state::State;
+use crate::process::current_user;
 use crate::role::Resources;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -209,6 +210,7 @@ impl Executor {
             devices_dir: devices.display().to_string(),
             recon_cache_dir: cache.display().to_string(),
             mount_check: false,
+            user: current_user(),
         };
         let mut paths = BTreeMap::new();
         for (name, text) in conf::node_files(&self.cluster, zone, &node_place) {

@@ -10,6 +10,6 @@ mod worker;
 
 pub use notify::notify;
 pub use parent::{Outcome, Parent, ProcessError};
-pub use privileges::{drop_privileges, raise_limits};
+pub use privileges::{current_user, drop_privileges, raise_limits};
 pub use stdio::leave_terminal;
 pub use worker::{Ready, Worker};

@@ -22,6 +22,8 @@ pub struct NodePlace {
     pub recon_cache_dir: String,
     /// Whether each device is a mount point, and must be one.
     pub mount_check: bool,
+    /// Who its servers and daemons run as where they are started as root; Swift's default is `swift`.
+    pub user: Option<String>,
 }
 
 /// The daemons of each kind of server. Their sections are written even when empty: a daemon looks for its own.
@@ -78,5 +80,8 @@ fn server_file(
             ("recon_cache_path", &place.recon_cache_dir),
         ],
     );
+    if let Some(user) = &place.user {
+        file.set_all("DEFAULT", &[("user", user)]);
+    }
     file.render()
 }

@@ -14,6 +14,7 @@ fn node_place() -> NodePlace {
         devices_dir: "/srv/node".into(),
         recon_cache_dir: "/var/cache/swift".into(),
         mount_check: true,
+        user: None,
     }
 }
 

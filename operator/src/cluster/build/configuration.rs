@@ -24,6 +24,7 @@ pub fn node_place(node: &str, namespace: &str) -> NodePlace {
         devices_dir: pod::DEVICES_DIR.to_string(),
         recon_cache_dir: pod::RECON_DIR.to_string(),
         mount_check: false,
+        user: None,
     }
 }
 
