@@ -72,7 +72,7 @@ chaos-short: build-node ## kill -9 of everything 20 times under load
 	@echo "== chaos"
 	@python3 tests/chaos/kill9.py --kills 20
 chaos: build-node ## kill -9 of everything 200 times under load
-	@python3 tests/chaos/kill9.py --kills 200 | tee tests/results/chaos-kill9.txt
+	@python3 tests/chaos/kill9.py --kills 200 --strict-listing | tee tests/results/chaos-kill9.txt
 
 .PHONY: e2e
 e2e: image ## on a real three-node Kubernetes (or your KUBECONFIG)
