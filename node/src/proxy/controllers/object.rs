@@ -3,6 +3,7 @@
 mod updates;
 
 use super::{authorize, name_policy};
+use crate::http::dates::format_http_date;
 use crate::http::{Body, Headers, Method, Response};
 use crate::proxy::answer::Answer;
 use crate::proxy::app::ProxyRequest;
@@ -162,17 +163,9 @@ async fn put(app: &Application, entity: &Entity, mut request: ProxyRequest) -> R
         })
         .await;
     if response.is_success() {
-        response.headers.set("Last-Modified", http_date(timestamp));
+        response.headers.set("Last-Modified", format_http_date(timestamp.seconds_ceil()));
     }
     Ok(response)
-}
-
-fn http_date(timestamp: Timestamp) -> String {
-    let seconds = i64::try_from(timestamp.seconds_ceil()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds)
-        .unwrap_or_default()
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string()
 }
 
 /// Whether the client wants no object to be replaced. No other condition is known.
