@@ -188,10 +188,10 @@ pub fn assemble(
 ) -> Result<Vec<(String, Vec<u8>)>, DistributionError> {
     index.check()?;
     let mut whole = Vec::new();
-    for (number, md5) in index.chunks.iter().enumerate() {
+    for number in 0..index.chunks.len() {
         let slot = index.bank.slot_name(number);
         match read_slot(&slot) {
-            Some(chunk) if md5_hex(&chunk) == *md5 => whole.extend_from_slice(&chunk),
+            Some(chunk) if index.is_chunk(number, &chunk) => whole.extend_from_slice(&chunk),
             _ => return Err(DistributionError::Chunk { slot, generation: index.generation }),
         }
     }
@@ -208,6 +208,11 @@ pub fn assemble(
 }
 
 impl Index {
+    /// Whether this is the content of slot `number`.
+    pub fn is_chunk(&self, number: usize, content: &[u8]) -> bool {
+        self.chunks.get(number).is_some_and(|md5| md5_hex(content) == *md5)
+    }
+
     /// Reads an index from its JSON.
     ///
     /// # Errors

@@ -23,6 +23,3 @@ pub use handoffs::Handoffs;
 pub use ids::DeviceIds;
 pub use ring::{Ring, RingData, RingDataError};
 pub use shared::{LoadError, SharedRing, load_data};
-
-#[cfg(test)]
-mod testing;

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::SystemTime;
 use thiserror::Error;
 
 /// Why a device must not be used. Servers answer 507.
@@ -97,6 +98,11 @@ fn is_mount(path: &Path) -> bool {
     }
     let Ok(parent) = std::fs::symlink_metadata(path.join("..")) else { return false };
     own.dev() != parent.dev() || own.ino() == parent.ino() || marked()
+}
+
+/// Removes files of before `time` from the `tmp` of the device at `device`: nobody writes to them any more.
+pub fn clear_tmp(device: &Path, time: SystemTime) -> std::io::Result<()> {
+    crate::fs::remove_older(&device.join("tmp"), time, |_| true)
 }
 
 /// How much of a file system must stay free (`fallocate_reserve`).

@@ -5,6 +5,10 @@
 
 pub mod db;
 pub mod device;
+mod durable_dirs;
 mod fs;
+pub mod identity;
 pub mod lock;
 pub mod object;
+pub mod run_mark;
+pub mod salvage;

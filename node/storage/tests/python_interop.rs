@@ -85,7 +85,7 @@ fn suffix_hashes_agree_whoever_changed_and_whoever_hashed() {
             1 => python.tell(
                 json!({"do": "put", "partition": 3, "object": object, "timestamp": at(n), "body": "x"}),
             ),
-            2 => node.store.delete(&node.at(3, &object), at(n).parse().unwrap(), None).unwrap(),
+            2 => node.store.delete(&node.at(3, &object), at(n).parse().unwrap(), None).unwrap().settle(),
             _ => python.tell(json!({"do": "post", "partition": 3, "object": object, "timestamp": at(n),
                 "metadata": {"Content-Type": "t/t", "Content-Type-Timestamp": at(n)}})),
         }

@@ -13,6 +13,13 @@ impl PathHash {
         hex::encode(self.0)
     }
 
+    /// The hash of those 32 hex digits, in lower case as in file names.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let bytes = hex::decode(hex).ok()?;
+        let hash = Self(bytes.try_into().ok()?);
+        (hash.hex() == hex).then_some(hash)
+    }
+
     /// The last three hex digits: the folder between partition and hash.
     pub fn suffix(&self) -> String {
         self.hex()[29..].to_owned()
@@ -95,6 +102,16 @@ mod tests {
         let hash = conf.object("a", "c", "o");
         assert_eq!(hash.hex(), "06fbf0b514e5199dfc4e00f42eb5ea83"); // hash_path('a', 'c', 'o') of 2.38.3
         assert_eq!(hash.suffix(), "a83");
+        assert_eq!(PathHash::from_hex(&hash.hex()), Some(hash));
+        for bad in [
+            "",
+            "..",
+            "06FBF0B514E5199DFC4E00F42EB5EA83",
+            "06fbf0b514e5199dfc4e00f42eb5ea8",
+            "x6fbf0b514e5199dfc4e00f42eb5ea83",
+        ] {
+            assert_eq!(PathHash::from_hex(bad), None, "{bad}");
+        }
     }
 
     #[test]

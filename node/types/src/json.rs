@@ -3,6 +3,16 @@
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    // Nearly every text is plain: told without a branch for each byte.
+    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'"') & (b != b'\\');
+    match text.bytes().fold(true, |all, b| all & plain(b)) {
+        true => out.extend_from_slice(text.as_bytes()),
+        false => push_escaped(out, text),
+    }
+    out.push(b'"');
+}
+
+fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let mut plain_from = 0;
     for (at, c) in text.char_indices() {
         if matches!(c, ' '..='~') && c != '"' && c != '\\' {
@@ -22,7 +32,6 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
         }
     }
     out.extend_from_slice(&text.as_bytes()[plain_from..]);
-    out.push(b'"');
 }
 
 fn push_escape(out: &mut Vec<u8>, unit: u16) {

@@ -11,7 +11,9 @@ pub mod listing;
 pub mod names;
 pub mod pickle;
 pub mod policy;
+pub mod python;
 pub mod swift_conf;
+pub mod sync_realms;
 pub mod timestamp;
 
 pub use constraints::Constraints;

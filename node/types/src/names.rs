@@ -1,6 +1,7 @@
 //! Names of accounts, containers and objects in paths and URLs.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
+use smallvec::SmallVec;
 
 /// What Swift's `quote` leaves as it is: letters, digits, `_.-~` and `/`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~').remove(b'/');
@@ -36,15 +37,18 @@ pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '
     })
 }
 
+/// The segments of a path, of which a request's has few enough to need no memory of their own.
+pub type Segments<'a> = SmallVec<[&'a [u8]; 6]>;
+
 /// Splits `/a/b/rest…` into between `min` and `max` segments, as Swift's `split_path` does.
 ///
 /// With `rest_with_last` the last segment takes the remainder, slashes and all (an object's name); without, one
 /// trailing slash is allowed. No segment but the last is empty, and none of the first `min`; an empty one at the
 /// end is left out, so what is missing is simply not there. `None` where the path does not have that shape.
-pub fn split_path(path: &[u8], min: usize, max: usize, rest_with_last: bool) -> Option<Vec<&[u8]>> {
+pub fn split_path(path: &[u8], min: usize, max: usize, rest_with_last: bool) -> Option<Segments<'_>> {
     let path = path.strip_prefix(b"/")?;
     let pieces = if rest_with_last { max } else { max + 1 };
-    let mut segments: Vec<&[u8]> = path.splitn(pieces, |b| *b == b'/').collect();
+    let mut segments: Segments<'_> = path.splitn(pieces, |b| *b == b'/').collect();
     if segments.len() > max && segments.last().is_some_and(|s| s.is_empty()) {
         segments.pop();
     }

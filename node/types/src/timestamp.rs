@@ -109,12 +109,17 @@ impl Timestamp {
         let (year, month, day) = civil_from_days(self.seconds() / 86_400);
         let second = self.seconds() % 86_400;
         let micros = self.ticks % TICKS_A_SECOND * 10;
-        format!(
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+        // A listing has thousands of these, which `format!` would take a tenth of its time for.
+        let mut text = *b"0000-00-00T00:00:00.000000";
+        let fields = [(0..4, year), (5..7, month), (8..10, day), (11..13, second / 3600)];
+        let rest = [(14..16, second / 60 % 60), (17..19, second % 60), (20..26, micros)];
+        for (place, mut number) in fields.into_iter().chain(rest) {
+            for digit in text[place].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        std::str::from_utf8(&text).expect("digits are ASCII").to_owned()
     }
 
     /// The moment as seconds, for clocks and figures; loses the offset and may lose the last digit.
@@ -219,6 +224,9 @@ pub struct EncodedTimestamps {
 impl EncodedTimestamps {
     /// Reads the encoded form. What it does not name stays `None`.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        if memchr::memchr2(b'+', b'-', text.as_bytes()).is_none() {
+            return Ok(Self { data: text.parse()?, content_type: None, meta: None });
+        }
         let mut parts = text.split_inclusive(['+', '-']);
         // Each part but the last ends with the sign that belongs to the next one.
         let first = parts.next().unwrap_or_default();

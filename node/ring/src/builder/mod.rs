@@ -10,6 +10,7 @@ mod part_power;
 mod quota;
 mod random;
 mod rebalance;
+mod recovered;
 mod search;
 mod targets;
 mod tree;
@@ -18,6 +19,7 @@ mod validate;
 pub use dispersion::{DispersionReport, TierKey, TierReport};
 pub use edit::{DeviceChange, NewDevice};
 pub use rebalance::Rebalanced;
+pub use recovered::Assignment;
 pub use search::Search;
 pub use validate::ValidationError;
 

@@ -138,7 +138,8 @@ impl Builder {
     }
 }
 
-fn count_held(rows: &[Vec<DeviceId>], devices: usize) -> Vec<u32> {
+/// Part-replicas that each device has.
+pub(super) fn count_held(rows: &[Vec<DeviceId>], devices: usize) -> Vec<u32> {
     let mut held = vec![0; devices];
     for &id in rows.iter().flatten().filter(|&&id| id != NO_DEVICE) {
         held[id as usize] += 1;

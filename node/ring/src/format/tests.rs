@@ -62,6 +62,15 @@ fn what_is_no_ring_is_refused() {
     assert!(matches!(write(&wide, FormatVersion::V1), Err(FormatError::IdsTooWide)));
 }
 
+#[test]
+fn a_weight_is_read_to_its_last_bit() {
+    let mut ring = ring();
+    ring.devices[1].as_mut().expect("a device").weight = 7938.6843516156105;
+    for version in [FormatVersion::V1, FormatVersion::V2] {
+        assert_eq!(read(&write(&ring, version).expect("2-byte ids")).expect("ours"), ring);
+    }
+}
+
 proptest! {
     #[test]
     fn damaged_content_is_an_error_at_most(v2: bool, at in any::<prop::sample::Index>(), byte: u8) {

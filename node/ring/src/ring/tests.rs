@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::format::{self, FormatVersion};
-use crate::testing::python;
+use swiftlet_testing::run_python;
 
 /// Builds rings in Python Swift and prints, for each, its file and what its lookups answer.
 const PYTHON_RINGS: &str = r#"
@@ -58,7 +58,7 @@ fn ids<'a>(devices: impl Iterator<Item = &'a Device>) -> Value {
 
 #[test]
 fn lookups_answer_what_python_answers() {
-    for line in python(PYTHON_RINGS, &[], "").lines() {
+    for line in run_python(PYTHON_RINGS, &[], "").lines() {
         let expected: Value = serde_json::from_str(line).expect("JSON");
         let file = hex::decode(expected["file"].as_str().expect("hex")).expect("hex");
         let ring = Ring::new(format::read(&file).expect("a ring")).expect("consistent");
@@ -93,7 +93,8 @@ fn python_loads_what_we_write() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut rings = Vec::new();
     let mut paths = String::new();
-    for (index, line) in python(PYTHON_RINGS, &[], "").lines().enumerate().filter(|(_, l)| l.len() < 100_000)
+    for (index, line) in
+        run_python(PYTHON_RINGS, &[], "").lines().enumerate().filter(|(_, l)| l.len() < 100_000)
     {
         let value: Value = serde_json::from_str(line).expect("JSON");
         let file = hex::decode(value["file"].as_str().expect("hex")).expect("hex");
@@ -113,7 +114,7 @@ fn python_loads_what_we_write() {
         }
     }
     assert!(rings.len() >= 12);
-    let answers = python(PYTHON_LOADS, &[], &paths);
+    let answers = run_python(PYTHON_LOADS, &[], &paths);
     for ((version, data), answer) in rings.iter().zip(answers.lines()) {
         let rows: Vec<Vec<u32>> = data.assignments.iter().map(|row| row.iter().collect()).collect();
         let typecode = if data.id_bytes() == 4 { "I" } else { "H" };

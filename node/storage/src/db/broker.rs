@@ -13,7 +13,7 @@ use std::time::Duration;
 use swiftlet_types::pickle::Value;
 
 /// A row on its way into a database, as `.pending` files hold it.
-pub trait Record: Sized {
+pub trait Record: Clone + Sized {
     /// The tuple that Swift pickles.
     fn to_pickle(&self) -> Value;
 
@@ -33,14 +33,30 @@ pub trait Kind: Clone + Sized {
     const ROW_TABLE: &'static str;
     /// That table's columns, comma-separated, as [`record_from_row`](Self::record_from_row) wants them.
     const ROW_COLUMNS: &'static str;
+    /// The columns of the table of facts, comma-separated.
+    const STAT_COLUMNS: &'static str;
+    /// Inserts a row of no name.
+    const TRIED_ROW: &'static str;
     /// The column by whose age deleted rows are reclaimed.
     const RECLAIM_COLUMN: &'static str;
+    /// What a row's name is hashed with, in SQL (see [`chexor`](super::chexor())).
+    const HASHED_VALUE: &'static str;
+    /// Totals that triggers keep: what they are, and two queries that must give the same, of the total and of the rows.
+    const TOTALS: &'static [(&'static str, &'static str, &'static str)];
     /// Metadata that outlives a deletion, in lower case.
     const LASTING_METADATA: &'static [&'static str];
+    /// SQL for the storage policy in the table of facts.
+    const POLICY_COLUMN: &'static str;
     /// Whether there may be several files, one an epoch of sharding.
     const HAS_EPOCHS: bool;
     /// SQL that can be prepared only where every table and column of today is there.
     const PROBE: &'static str;
+
+    /// The kind of a database whose names are not known, for what needs none.
+    fn unnamed() -> Self;
+
+    /// The kind with the names that the database holds.
+    fn read_names(connection: &Connection) -> rusqlite::Result<Self>;
 
     /// Brings the tables of an older Swift to today's shape, inside a transaction.
     fn migrate(transaction: &Connection) -> rusqlite::Result<()>;
@@ -60,6 +76,16 @@ pub trait Kind: Clone + Sized {
 
     /// Whether the thing counts as deleted.
     fn is_deleted(broker: &Broker<Self>, connection: &Connection) -> Result<bool, Fault>;
+
+    /// Refuses where no file that a replica sent may take the place of this database's.
+    fn check_replaceable(_broker: &Broker<Self>) -> Result<(), DbError> {
+        Ok(())
+    }
+
+    /// Takes over from `existing` what is neither row nor metadata, before `arrival` takes its place.
+    fn carry_over(&self, _existing: &Connection, _arrival: &Connection) -> rusqlite::Result<()> {
+        Ok(())
+    }
 
     /// Removes what else has become too old (after deleted rows, sync points and metadata).
     fn reclaim(&self, transaction: &Connection, sync_timestamp: &str) -> rusqlite::Result<()>;
@@ -149,6 +175,19 @@ impl<K: Kind> Broker<K> {
         Self { kind, dir, options, connections, forced_file: None, files: RefCell::default() }
     }
 
+    /// The database in `dir`, whether it exists or not, for what needs no names.
+    pub fn unnamed(dir: DbDir, connections: Arc<Connections>) -> Self {
+        Self::with_kind(K::unnamed(), dir, connections, BrokerOptions::default())
+    }
+
+    /// The database whose file (of any epoch) is at `path`, with the names that it holds.
+    pub fn of_existing(path: &Path, connections: Arc<Connections>) -> Result<Self, DbError> {
+        let missing = || DbError::Missing { path: path.to_owned() };
+        let mut broker = Self::unnamed(DbDir::of_file(path).ok_or_else(missing)?, connections);
+        broker.kind = broker.read("read names", |connection| Ok(K::read_names(connection)?))?;
+        Ok(broker)
+    }
+
     /// The same database through one of its files only.
     pub(crate) fn of_file(&self, file: PathBuf, skip_commits: bool) -> Self {
         Self {
@@ -216,18 +255,38 @@ impl<K: Kind> Broker<K> {
         }
     }
 
-    /// Runs `job` in a transaction that holds the write lock from its start, and commits it.
+    /// Runs `job` in a transaction that holds the write lock from its start, and commits it. Where another file took
+    /// the database's place while the lock was waited for, that one is written to.
     pub(crate) fn write<T>(
         &self,
         operation: &'static str,
         job: impl FnOnce(&Connection) -> Result<T, Fault>,
     ) -> Result<T, DbError> {
-        self.read(operation, |connection| {
-            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-            let done = job(&transaction)?;
-            transaction.commit()?;
+        let path = self.file()?;
+        let lease = self.lend_locked(&path, operation)?;
+        let done = job(&lease).and_then(|done| {
+            lease.execute_batch("COMMIT")?;
             Ok(done)
+        });
+        done.map_err(|fault| {
+            lease.close();
+            self.judge(&path, operation, fault)
         })
+    }
+
+    /// A connection within a transaction that holds the write lock of the file that is at `path` then.
+    fn lend_locked(&self, path: &Path, operation: &'static str) -> Result<Lease, DbError> {
+        loop {
+            let lease = self.lend(path, operation)?;
+            match lease.execute_batch("BEGIN IMMEDIATE") {
+                Ok(()) if lease.is_current() => return Ok(lease),
+                Ok(()) => lease.close(),
+                Err(error) => {
+                    lease.close();
+                    return Err(self.judge(path, operation, error.into()));
+                }
+            }
+        }
     }
 
     fn lend(&self, path: &Path, operation: &'static str) -> Result<Lease, DbError> {
@@ -275,7 +334,7 @@ impl<K: Kind> Broker<K> {
 }
 
 /// Migrates the tables of a newly opened file where they are older than ours.
-fn bring_up_to_date<K: Kind>(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn bring_up_to_date<K: Kind>(connection: &Connection) -> rusqlite::Result<()> {
     match connection.prepare(K::PROBE) {
         Ok(_) => Ok(()),
         Err(error) if lacks_schema(&error) => {

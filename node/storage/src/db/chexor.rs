@@ -11,12 +11,21 @@ use rusqlite::{Connection, Error, Result};
 /// The hash `old` (32 hex digits) with one row added or taken away; `None` where `old` is not hexadecimal.
 pub fn chexor(old: &str, name: &[u8], timestamp: &[u8]) -> Option<String> {
     let old = u128::from_str_radix(old, 16).ok()?;
+    Some(format!("{:032x}", old ^ row_hash(name, timestamp)))
+}
+
+/// What one row contributes.
+fn row_hash(name: &[u8], timestamp: &[u8]) -> u128 {
     let mut md5 = Md5::new();
     md5.update(name);
     md5.update(b"-");
     md5.update(timestamp);
-    let row = u128::from_be_bytes(md5.finalize().into());
-    Some(format!("{:032x}", old ^ row))
+    u128::from_be_bytes(md5.finalize().into())
+}
+
+/// What one row contributes, of columns as they are stored.
+pub(super) fn hash_of_row(name: ValueRef<'_>, timestamp: ValueRef<'_>) -> u128 {
+    row_hash(&as_text(name), &as_text(timestamp))
 }
 
 /// Makes `chexor(hash, name, timestamp)` known to `connection`.

@@ -9,7 +9,11 @@ use swiftlet_types::pickle::Value;
 /// Column `at` as text; NULL is empty.
 pub(super) fn text<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<Cow<'a, str>> {
     Ok(match row.get_ref(at)? {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            // three times as slow, even where nothing is lost
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
         ValueRef::Integer(n) => n.to_string().into(),
         ValueRef::Real(x) => x.to_string().into(),
         ValueRef::Null => "".into(),

@@ -138,6 +138,11 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Whether the path still leads to the file that is open.
+    pub(crate) fn is_current(&self) -> bool {
+        FileId::of(&self.path).is_ok_and(|now| now == self.file)
+    }
+
     /// Closes the connection for good: it met an error, and what it holds is not to be trusted.
     pub(crate) fn close(mut self) {
         self.connection = None;
@@ -163,7 +168,7 @@ impl Drop for Lease {
 }
 
 /// Opens an existing database with the settings that Swift uses.
-fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(DB_TIMEOUT)?;

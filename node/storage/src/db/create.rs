@@ -16,7 +16,7 @@ impl<K: Kind> Broker<K> {
     /// [`AlreadyExists`](DbError::AlreadyExists).
     pub fn initialize(&self, put_timestamp: Timestamp, storage_policy_index: i64) -> Result<(), DbError> {
         let dir = self.dir.path();
-        let made = fs::make_dirs(dir).map_err(|error| DbError::io(dir, "create", error))?;
+        fs::make_dirs(dir).map_err(|error| DbError::io(dir, "create", error))?;
         let (file, temp) =
             fs::create_temporary(dir).map_err(|error| DbError::io(dir, "create a file", error))?;
         // SQLite opens it by its name; see `connection` on descriptors of database files.
@@ -24,12 +24,14 @@ impl<K: Kind> Broker<K> {
         let placed = self
             .fill_new_file(&temp, put_timestamp, storage_policy_index)
             .and_then(|()| self.move_into_place(&temp, &self.file()?))
-            .and_then(|()| fs::sync_new_dirs(dir, made).map_err(|error| DbError::io(dir, "sync", error)));
+            .and_then(|()| {
+                fs::sync_path(dir, &self.dir.device()).map_err(|error| DbError::io(dir, "sync", error))
+            });
         if placed.is_err() {
             fs::remove_quietly(&temp);
         }
         self.forget_files();
-        placed
+        placed.map(drop)
     }
 
     fn fill_new_file(&self, path: &Path, put_timestamp: Timestamp, policy: i64) -> Result<(), DbError> {

@@ -83,6 +83,11 @@ impl DbError {
         Self::Io { path: path.into(), operation, source }
     }
 
+    /// Whether the file is a database, but has not the tables of its kind.
+    pub fn is_no_such_table(&self) -> bool {
+        matches!(self, Self::Sqlite { source, .. } if message(source).contains("no such table"))
+    }
+
     /// Whether others only kept us waiting, so that a reader may be content with what is there.
     pub fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::LockTimeout { .. })
@@ -122,10 +127,15 @@ pub(crate) fn verdict(error: &rusqlite::Error) -> Verdict {
 
 /// Whether SQL failed because the table or column is of a younger schema than the file's.
 pub(crate) fn lacks_schema(error: &rusqlite::Error) -> bool {
-    let text = match error {
+    let text = message(error);
+    text.contains("no such column") || text.contains("no such table")
+}
+
+/// What SQLite says; empty where the error is not its own.
+fn message(error: &rusqlite::Error) -> &str {
+    match error {
         rusqlite::Error::SqliteFailure(_, Some(text)) => text,
         rusqlite::Error::SqlInputError { msg, .. } => msg,
-        _ => return false,
-    };
-    text.contains("no such column") || text.contains("no such table")
+        _ => "",
+    }
 }

@@ -17,14 +17,14 @@ pub(crate) fn random_uuid() -> String {
 /// Moves the directory `from` to `to`, or beside it where that exists; where it went.
 pub(crate) fn quarantine_dir(from: &Path, to: &Path) -> Result<PathBuf, DbError> {
     let fail = |error| DbError::io(from, "quarantine", error);
-    match fs::rename(from, to, false) {
+    match fs::rename(from, to) {
         Ok(()) => Ok(to.to_owned()),
         Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
             let mut name = to.as_os_str().to_owned();
             name.push("-");
             name.push(hex::encode(rand::random::<[u8; 16]>()));
             let to = PathBuf::from(name);
-            fs::rename(from, &to, false).map_err(fail)?;
+            fs::rename(from, &to).map_err(fail)?;
             Ok(to)
         }
         Err(error) => Err(fail(error)),

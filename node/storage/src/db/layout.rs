@@ -41,6 +41,13 @@ impl DbDir {
         self.path.join(format!("{}_{}.db", self.hash, epoch.normal()))
     }
 
+    /// The file `name` in it, where that is the name of one of its database files.
+    pub fn file_named(&self, name: &str) -> Option<PathBuf> {
+        let (hash, epoch) = split_name(OsStr::new(name))?;
+        let is_epoch = |text: &str| text.parse::<Timestamp>().is_ok();
+        (hash == self.hash && epoch.is_none_or(is_epoch)).then(|| self.path.join(name))
+    }
+
     /// Records that wait for a merge: one file for all epochs.
     pub fn pending_file(&self) -> PathBuf {
         self.path.join(format!("{}.db.pending", self.hash))

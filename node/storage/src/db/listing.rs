@@ -154,7 +154,8 @@ impl<'a> Walk<'a> {
         let mut range = self.first_range();
         let mut left = self.query.limit;
         while left > 0 {
-            let limit = left as i64;
+            // the row that is `path` itself is not shown
+            let limit = (left + usize::from(self.path.is_some())) as i64;
             let mut params: Vec<&dyn ToSql> = vec![&range.lower, &range.upper, &limit];
             params.extend_from_slice(more);
             let jump = self.walk(statement.query(params.as_slice())?, &mut left, emit)?;
@@ -273,6 +274,7 @@ mod tests {
         let in_p = ListingQuery { path: Some("p".into()), ..query() };
         assert_eq!(list(&NAMES, &in_p), ["p/1", "p/a0", "p/b/"]);
         assert_eq!(list(&NAMES, &ListingQuery { path: Some(String::new()), ..query() }), ["a", "p/", "q"]);
+        assert_eq!(list(&NAMES, &ListingQuery { limit: 1, ..in_p }), ["p/1"]);
     }
 
     #[test]

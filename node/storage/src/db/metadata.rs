@@ -146,6 +146,11 @@ impl<K: Kind> Broker<K> {
         self.read("read metadata", |connection| self.load_metadata(connection))
     }
 
+    /// The metadata column as it stands.
+    pub fn metadata_text(&self) -> Result<String, DbError> {
+        self.read("read metadata", |connection| Ok(self.raw_metadata(connection)?))
+    }
+
     /// Merges `updates` in; with `limits`, refuses (and changes nothing) where the whole would break them.
     pub fn update_metadata(
         &self,

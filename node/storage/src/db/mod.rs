@@ -6,19 +6,25 @@
 //! again.
 
 mod account;
+mod arrival;
 mod broker;
 mod chexor;
 mod column;
 mod connection;
 mod container;
+mod copy;
 mod create;
 mod error;
 mod files;
+mod integrity;
 mod layout;
 mod listing;
 mod metadata;
 mod pending;
 mod reclaim;
+mod removal;
+mod salvage;
+mod snapshot;
 mod sync;
 
 pub use account::{Account, AccountBroker, AccountInfo, AccountPolicyStat, ContainerEntry, ContainerRecord};
@@ -34,6 +40,9 @@ pub use layout::DbDir;
 pub use listing::ListingQuery;
 pub use metadata::{Metadata, MetadataEntry, MetadataLimits};
 pub use pending::PENDING_CAP;
+pub use removal::Removal;
+pub use salvage::{Facts, Salvaged, SalvagedDb};
+pub use snapshot::Snapshot;
 pub use sync::{Direction, SyncPoint};
 
 /// Rows handed out at once for replication, whatever is asked for.

@@ -57,6 +57,11 @@ impl<K: Kind> Broker<K> {
         }
     }
 
+    /// Whether something waits in the `.pending` file.
+    pub(super) fn has_pending(&self) -> Result<bool, DbError> {
+        Ok(pending_len(&self.dir.pending_file())? > 0)
+    }
+
     /// Merges `records` now, past the `.pending` file (replication and batch updates).
     pub fn merge_records(&self, records: Vec<K::Record>) -> Result<(), DbError> {
         if records.is_empty() {
@@ -65,7 +70,7 @@ impl<K: Kind> Broker<K> {
         self.write("merge records", |transaction| Ok(K::merge(transaction, records)?))
     }
 
-    fn lock_pending(&self) -> Result<DirLock, DbError> {
+    pub(super) fn lock_pending(&self) -> Result<DirLock, DbError> {
         let options = LockOptions { timeout: self.options.pending_timeout, ..LockOptions::default() };
         Ok(lock_dir(self.dir.path(), options)?)
     }
@@ -77,21 +82,7 @@ impl<K: Kind> Broker<K> {
             Err(error) if error.kind() == ErrorKind::NotFound => return self.merge_records(records),
             other => other.map_err(|error| DbError::io(&path, "open", error))?,
         };
-        let mut waiting = Vec::new();
-        let read = Read::by_ref(&mut file).take(READ_LIMIT + 1).read_to_end(&mut waiting);
-        read.map_err(|error| DbError::io(&path, "read", error))?;
-        if waiting.len() as u64 > READ_LIMIT {
-            let why = std::io::Error::new(ErrorKind::InvalidData, "larger than any .pending file may be");
-            return Err(DbError::io(&path, "read", why));
-        }
-        for entry in waiting.split(|b| *b == b':').filter(|entry| !entry.is_empty()) {
-            match decode(entry) {
-                Some(record) => records.push(record),
-                None => {
-                    tracing::error!(path = %path.display(), bytes = entry.len(), "invalid pending entry dropped")
-                }
-            }
-        }
+        records.extend(read_records::<K::Record>(&mut file, &path)?);
         self.merge_records(records)?;
         file.set_len(0).map_err(|error| DbError::io(&path, "truncate", error))
     }
@@ -106,6 +97,27 @@ impl<K: Kind> Broker<K> {
     }
 }
 
+/// The records in the `.pending` file that is open and called `path`; what is none is logged and left out.
+pub(super) fn read_records<R: Record>(file: &mut File, path: &Path) -> Result<Vec<R>, DbError> {
+    let mut waiting = Vec::new();
+    let read = Read::by_ref(file).take(READ_LIMIT + 1).read_to_end(&mut waiting);
+    read.map_err(|error| DbError::io(path, "read", error))?;
+    if waiting.len() as u64 > READ_LIMIT {
+        let why = std::io::Error::new(ErrorKind::InvalidData, "larger than any .pending file may be");
+        return Err(DbError::io(path, "read", why));
+    }
+    let mut records = Vec::new();
+    for entry in waiting.split(|b| *b == b':').filter(|entry| !entry.is_empty()) {
+        match decode(entry) {
+            Some(record) => records.push(record),
+            None => {
+                tracing::error!(path = %path.display(), bytes = entry.len(), "invalid pending entry dropped")
+            }
+        }
+    }
+    Ok(records)
+}
+
 fn pending_len(path: &Path) -> Result<u64, DbError> {
     match std::fs::metadata(path) {
         Ok(stat) => Ok(stat.len()),
@@ -114,7 +126,7 @@ fn pending_len(path: &Path) -> Result<u64, DbError> {
     }
 }
 
-fn encode<R: Record>(record: &R) -> Vec<u8> {
+pub(super) fn encode<R: Record>(record: &R) -> Vec<u8> {
     let mut entry = String::from(":");
     BASE64.encode_string(pickle::encode(&record.to_pickle()), &mut entry);
     entry.into_bytes()

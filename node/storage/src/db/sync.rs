@@ -1,8 +1,10 @@
 //! What replication needs of a database: sync points, merged timestamps, row ids, a new identity.
+//!
+//! Whole files that take a database's place: `arrival`.
 
 use super::broker::{Broker, Kind};
-use super::{DbError, MAX_SYNC_ROWS};
-use rusqlite::{Connection, OptionalExtension, params};
+use super::{DbError, MAX_SYNC_ROWS, column};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use swiftlet_types::Timestamp;
 
 /// Which way rows went.
@@ -44,12 +46,20 @@ impl<K: Kind> Broker<K> {
 
     /// Every sync point of a direction.
     pub fn sync_points(&self, direction: Direction) -> Result<Vec<SyncPoint>, DbError> {
-        let sql = format!("SELECT remote_id, sync_point FROM {}", direction.table());
+        self.read("read sync points", |connection| Ok(read_sync_points(connection, direction)?))
+    }
+
+    /// Every sync point of a direction, and when it was set (seconds since the epoch, as SQLite's triggers write them).
+    pub fn sync_points_and_times(&self, direction: Direction) -> Result<Vec<(SyncPoint, String)>, DbError> {
+        let sql = format!("SELECT remote_id, sync_point, updated_at FROM {}", direction.table());
         self.read("read sync points", |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let points = statement
-                .query_map([], |row| Ok(SyncPoint { remote_id: row.get(0)?, sync_point: row.get(1)? }))?
-                .collect::<Result<_, _>>()?;
+            let read = |row: &Row<'_>| {
+                let point =
+                    SyncPoint { remote_id: column::string(row, 0)?, sync_point: column::int(row, 1)? };
+                Ok((point, column::string(row, 2)?))
+            };
+            let points = statement.query_map([], read)?.collect::<Result<_, _>>()?;
             Ok(points)
         })
     }
@@ -80,10 +90,7 @@ impl<K: Kind> Broker<K> {
 
     /// The highest row id ever given out in `table`; -1 where there was none.
     pub fn max_row(&self, table: &str) -> Result<i64, DbError> {
-        self.read("read the last row id", |connection| {
-            let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1 LIMIT 1";
-            Ok(connection.prepare_cached(sql)?.query_row([table], |row| row.get(0)).optional()?.unwrap_or(-1))
-        })
+        self.read("read the last row id", |connection| Ok(last_row_ever(connection, table)?))
     }
 
     /// Takes over the earliest creation and the latest put and delete times of a replica.
@@ -113,39 +120,66 @@ impl<K: Kind> Broker<K> {
         })
     }
 
-    /// Gives the database an identity of its own after its file was copied from the database `remote_id`.
-    pub fn take_new_id(&self, remote_id: &str) -> Result<(), DbError> {
-        let id = self.new_id();
-        self.write("take a new id", |transaction| {
-            transaction.execute(&format!("UPDATE {} SET id = ?1", K::STAT_TABLE), [&id])?;
-            let last = format!("SELECT coalesce(max(ROWID), -1) FROM {}", K::ROW_TABLE);
-            let last: i64 = transaction.query_row(&last, [], |row| row.get(0))?;
-            let sql = "INSERT OR REPLACE INTO incoming_sync (sync_point, remote_id) VALUES (?1, ?2)";
-            transaction.execute(sql, params![last, remote_id])?;
-            Ok(K::on_new_id(transaction)?)
-        })
-    }
-
     /// At most `count` rows after row `start`, in the order they were written, each with its row id.
     pub fn rows_since(&self, start: i64, count: usize) -> Result<Vec<(i64, K::Record)>, DbError> {
         self.commit_pending()?;
-        let sql = format!(
-            "SELECT {}, ROWID FROM {} WHERE ROWID > ?1 ORDER BY ROWID ASC LIMIT ?2",
-            K::ROW_COLUMNS,
-            K::ROW_TABLE
-        );
-        self.read("read rows", |connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let limit = count.min(MAX_SYNC_ROWS) as i64;
-            let rows = statement
-                .query_map([start, limit], |row| Ok((row.get("ROWID")?, K::record_from_row(row)?)))?
-                .collect::<Result<_, _>>()?;
-            Ok(rows)
-        })
+        self.read("read rows", |connection| Ok(rows_after::<K>(connection, start, count)?))
     }
 }
 
-fn raise_sync_point(
+/// See [`Broker::rows_since`]; of one file, without what is pending.
+pub(super) fn rows_after<K: Kind>(
+    connection: &Connection,
+    start: i64,
+    count: usize,
+) -> rusqlite::Result<Vec<(i64, K::Record)>> {
+    let sql = format!(
+        "SELECT {}, ROWID FROM {} WHERE ROWID > ?1 ORDER BY ROWID ASC LIMIT ?2",
+        K::ROW_COLUMNS,
+        K::ROW_TABLE
+    );
+    let limit = count.min(MAX_SYNC_ROWS) as i64;
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map([start, limit], |row| Ok((row.get("ROWID")?, K::record_from_row(row)?)))?.collect()
+}
+
+/// The highest row id ever given out in `table`; -1 where there was none.
+pub(super) fn last_row_ever(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1 LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([table], |row| row.get(0)).optional()?.unwrap_or(-1))
+}
+
+/// The highest row id that is there; -1 where there is none.
+pub(super) fn last_row<K: Kind>(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = format!("SELECT coalesce(max(ROWID), -1) FROM {}", K::ROW_TABLE);
+    connection.query_row(&sql, [], |row| row.get(0))
+}
+
+/// Gives a copy of the database `remote_id`, which it has all rows of up to `in_step`, an identity of its own.
+pub(super) fn set_id<K: Kind>(
+    transaction: &Connection,
+    id: &str,
+    remote_id: &str,
+    in_step: i64,
+) -> rusqlite::Result<()> {
+    transaction.execute(&format!("UPDATE {} SET id = ?1", K::STAT_TABLE), [id])?;
+    let sql = "INSERT OR REPLACE INTO incoming_sync (sync_point, remote_id) VALUES (?1, ?2)";
+    transaction.execute(sql, params![in_step, remote_id])?;
+    K::on_new_id(transaction)
+}
+
+pub(super) fn read_sync_points(
+    connection: &Connection,
+    direction: Direction,
+) -> rusqlite::Result<Vec<SyncPoint>> {
+    let sql = format!("SELECT remote_id, sync_point FROM {}", direction.table());
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement
+        .query_map([], |row| Ok(SyncPoint { remote_id: row.get(0)?, sync_point: row.get(1)? }))?
+        .collect()
+}
+
+pub(super) fn raise_sync_point(
     transaction: &Connection,
     point: &SyncPoint,
     direction: Direction,

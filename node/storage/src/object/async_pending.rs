@@ -77,17 +77,22 @@ impl AsyncPending {
         conf: &HashConf,
         timestamp: Timestamp,
     ) -> io::Result<PathBuf> {
-        let hash = self.path.hash(conf);
-        let dir = device.join(DirKind::AsyncPending.name(policy)).join(hash.suffix());
-        let path = dir.join(format!("{}-{}", hash.hex(), timestamp.internal()));
+        let path = self.file(device, policy, conf, timestamp);
         self.save_at(&path, device, policy)?;
         Ok(path)
+    }
+
+    /// Where [`save`](Self::save) writes it.
+    pub fn file(&self, device: &Path, policy: u32, conf: &HashConf, timestamp: Timestamp) -> PathBuf {
+        let hash = self.path.hash(conf);
+        let dir = device.join(DirKind::AsyncPending.name(policy)).join(hash.suffix());
+        dir.join(format!("{}-{}", hash.hex(), timestamp.internal()))
     }
 
     /// Writes it to `path`, over what was there.
     pub fn save_at(&self, path: &Path, device: &Path, policy: u32) -> io::Result<()> {
         let tmp = device.join(DirKind::Tmp.name(policy));
-        fs::replace_file(path, &tmp, &pickle::encode(&self.to_value()))
+        fs::replace_file(path, &tmp, device, &pickle::encode(&self.to_value()))
     }
 
     /// Reads the update at `path`; `None` where it is gone.

@@ -67,6 +67,14 @@ impl FileName {
         Self { text, timestamp, extension, content_type_timestamp: None, fragment: None }
     }
 
+    /// The name of a `.data` file that holds a fragment.
+    pub fn fragment(timestamp: Timestamp, fragment: Fragment) -> Self {
+        let mark = if fragment.durable { "#d" } else { "" };
+        let text = format!("{}#{}{mark}.data", timestamp.internal(), fragment.index);
+        let fragment = Some(fragment);
+        Self { text, timestamp, extension: Extension::Data, content_type_timestamp: None, fragment }
+    }
+
     /// The name of a `.meta` file that also sets the content type as of `content_type_timestamp`: the signed
     /// hexadecimal difference between the two times, in units of 10 µs, is part of the name.
     pub fn meta_with_content_type(timestamp: Timestamp, content_type_timestamp: Timestamp) -> Self {
@@ -159,6 +167,7 @@ mod tests {
     #[test]
     fn fragments_and_durable_marks() {
         let file = FileName::parse("1402464677.04188#10#d.data").unwrap();
+        assert_eq!(FileName::fragment(file.timestamp, Fragment { index: 10, durable: true }), file);
         assert_eq!(file.fragment, Some(Fragment { index: 10, durable: true }));
         let file = FileName::parse("1402464677.04188#3.data").unwrap();
         assert_eq!(file.fragment, Some(Fragment { index: 3, durable: false }));

@@ -3,13 +3,18 @@
 //! Pure: names in, verdict out. Between them a folder's files say everything about the order of events, whoever
 //! wrote them and in whatever order they arrived, so readers need no lock.
 
+mod fragments;
+
 use super::filename::{Extension, FileName};
+use super::layout::Layout;
 use swiftlet_types::timestamp::Timestamp;
 
-/// The verdict on a hash folder's files (replication policies).
+pub use fragments::{FragmentChoice, FragmentPreference, FragmentPreferences, FragmentSets};
+
+/// The verdict on a hash folder's files.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct FileSet {
-    /// The object's bytes and first metadata.
+    /// The object's bytes (or one fragment of them) and first metadata.
     pub data: Option<FileName>,
     /// The metadata of the last POST; only with `data`.
     pub meta: Option<FileName>,
@@ -19,27 +24,46 @@ pub struct FileSet {
     pub tombstone: Option<FileName>,
     /// Files that newer ones have made useless.
     pub obsolete: Vec<FileName>,
-    /// `.meta` files without `.data`: useless once they are older than the reclaim age.
+    /// `.meta` files without `.data`, and fragments that were never committed: useless once they are older than the
+    /// reclaim age.
     pub reclaimable: Vec<FileName>,
+    /// Which fragments there are; none of whole objects.
+    pub fragments: FragmentSets,
     /// Names that no Swift would write. Never touched.
     pub unexpected: Vec<String>,
 }
 
 impl FileSet {
-    /// Judges the files called `names`.
+    /// Judges the files called `names` of a whole object.
     pub fn choose<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self::choose_as(names, Layout::Whole, FragmentChoice::default())
+    }
+
+    /// The same for an object that lies as `layout` says; of its fragments, the one that `choice` tells.
+    pub fn choose_as<N: AsRef<str>>(
+        names: impl IntoIterator<Item = N>,
+        layout: Layout,
+        choice: FragmentChoice<'_>,
+    ) -> Self {
         let mut set = Self::default();
         let mut by_kind = ByKind::default();
+        let belongs = |file: &FileName| match layout {
+            Layout::Whole => file.fragment.is_none(),
+            Layout::Fragments(rules) => Self::is_of_fragments(file, rules),
+        };
         for name in names {
             match FileName::parse(name.as_ref()) {
-                Ok(file) if file.fragment.is_none() => by_kind.add(file),
+                Ok(file) if belongs(&file) => by_kind.add(file),
                 _ => set.unexpected.push(name.as_ref().to_owned()),
             }
         }
         by_kind.sort();
         set.settle_tombstones(&mut by_kind);
         set.settle_metas(&mut by_kind.meta);
-        set.settle_data(&mut by_kind);
+        match layout {
+            Layout::Whole => set.settle_data(&mut by_kind),
+            Layout::Fragments(_) => set.settle_fragments(&mut by_kind, choice),
+        }
         set.elect(by_kind);
         set
     }

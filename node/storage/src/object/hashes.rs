@@ -4,13 +4,13 @@
 //! into the pickle under the partition's `.lock`, hashes what is stale without it, and writes the result only if
 //! nobody else changed the pickle meanwhile.
 
-use super::cleanup::cleanup;
-use super::fileset::FileSet;
+use super::cleanup::cleanup_as;
+use super::layout::Layout;
 use super::location::partition_dir;
 use super::quarantine::quarantine_dir;
+use super::suffix_hash::{SuffixHash, SuffixHasher};
 use crate::fs;
 use crate::lock::{LockError, LockOptions, lock_dir};
-use md5::{Digest, Md5};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -56,14 +56,34 @@ pub fn invalidate(suffix_dir: &Path) -> Result<(), HashesError> {
     let (Some(partition), Some(suffix)) = (suffix_dir.parent(), suffix_dir.file_name()) else {
         return Err(at(suffix_dir)(io::ErrorKind::InvalidInput.into()));
     };
-    let _lock = lock_dir(partition, LockOptions::default())?;
-    let path = partition.join(INVALIDATIONS);
     let mut line = suffix.as_encoded_bytes().to_vec();
     line.push(b'\n');
+    note(partition, &line)
+}
+
+/// Notes, under the partition's lock, that these suffixes changed; what is no suffix is passed over.
+pub fn invalidate_suffixes<'a>(
+    device: &Path,
+    policy: u32,
+    partition: u64,
+    suffixes: impl IntoIterator<Item = &'a str>,
+) -> Result<(), HashesError> {
+    let lines: String =
+        suffixes.into_iter().filter(|s| is_suffix(s)).flat_map(|suffix| [suffix, "\n"]).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    note(&partition_dir(device, policy, partition), lines.as_bytes())
+}
+
+/// Appends to the partition's notes, under its lock.
+fn note(partition: &Path, lines: &[u8]) -> Result<(), HashesError> {
+    let _lock = lock_dir(partition, LockOptions::default())?;
+    let path = partition.join(INVALIDATIONS);
     match File::options().append(true).create(true).open(&path) {
         // the partition was removed after it was locked: nothing is left to be stale
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        opened => opened.and_then(|mut file| file.write_all(&line)).map_err(at(&path)),
+        opened => opened.and_then(|mut file| file.write_all(lines)).map_err(at(&path)),
     }
 }
 
@@ -71,7 +91,7 @@ pub fn invalidate(suffix_dir: &Path) -> Result<(), HashesError> {
 #[derive(Debug, Clone, PartialEq)]
 struct Hashes {
     /// By suffix; `None` is stale.
-    by_suffix: BTreeMap<String, Option<String>>,
+    by_suffix: BTreeMap<String, Option<SuffixHash>>,
     /// `false` where the file is missing or damaged.
     valid: bool,
     /// When it was written, in seconds; -1 where it does not say.
@@ -95,7 +115,8 @@ impl Hashes {
                 "valid" => hashes.valid = value.as_int()? != 0,
                 "updated" => hashes.updated = value.as_float()?,
                 suffix if is_suffix(suffix) => {
-                    let hash = if *value == Value::None { None } else { Some(value.as_str()?.to_owned()) };
+                    let hash =
+                        if *value == Value::None { None } else { Some(SuffixHash::from_value(value)?) };
                     hashes.by_suffix.insert(suffix.to_owned(), hash);
                 }
                 _ => return None,
@@ -108,10 +129,10 @@ impl Hashes {
         self.updated = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let own = [("valid", Value::Bool(self.valid)), ("updated", Value::Float(self.updated))];
         let suffixes =
-            self.by_suffix.iter().map(|(suffix, hash)| (suffix.as_str(), Value::from(hash.as_deref())));
+            self.by_suffix.iter().map(|(suffix, hash)| (suffix.as_str(), Value::from(hash.as_ref())));
         let dict: Dict = own.into_iter().chain(suffixes).collect();
         let path = partition.join(PICKLE);
-        fs::replace_file(&path, partition, &pickle::encode(&dict.into())).map_err(at(&path))
+        fs::replace_file(&path, partition, partition, &pickle::encode(&dict.into())).map_err(at(&path))
     }
 }
 
@@ -120,8 +141,18 @@ pub fn is_suffix(name: &str) -> bool {
     name.len() == 3 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
+/// Whether `name` is that of a file that hashes are kept in.
+pub(super) fn is_own_file(name: &str) -> bool {
+    name == PICKLE || name == INVALIDATIONS
+}
+
 /// Folds `hashes.invalid` into `hashes.pkl`.
 fn consolidate(partition: &Path) -> Result<Hashes, HashesError> {
+    // Notes are taken off their file only when they are in the pickle: with none to fold, what is read next is complete,
+    // and replicators that look at a partition again and again need no lock for it.
+    if std::fs::metadata(partition.join(INVALIDATIONS)).is_ok_and(|file| file.len() == 0) {
+        return Ok(Hashes::read(partition));
+    }
     let _lock = lock_dir(partition, LockOptions::default())?;
     let mut hashes = Hashes::read(partition);
     let path = partition.join(INVALIDATIONS);
@@ -142,27 +173,48 @@ fn consolidate(partition: &Path) -> Result<Hashes, HashesError> {
     Ok(hashes)
 }
 
-/// The hash of each suffix of a partition, those in `recalculate` and the stale ones made anew; and how many
-/// were hashed. Empty where there is no such partition.
+/// [`get_hashes_as`] of a policy whose objects are whole.
 pub fn get_hashes(
     device: &Path,
     policy: u32,
     partition: u64,
     recalculate: &[&str],
     reclaim_age: Duration,
-) -> Result<(usize, BTreeMap<String, String>), HashesError> {
+) -> Result<(usize, BTreeMap<String, Option<String>>), HashesError> {
+    let (hashed, hashes) = get_hashes_as(Layout::Whole, device, policy, partition, recalculate, reclaim_age)?;
+    let whole = |hash: SuffixHash| hash.as_whole().map(str::to_owned);
+    Ok((hashed, hashes.into_iter().map(|(suffix, hash)| (suffix, hash.and_then(whole))).collect()))
+}
+
+/// The hash of each suffix of a partition, those in `recalculate` and the stale ones made anew (`None` where that
+/// failed); and how many were hashed. Empty where there is no such partition.
+pub fn get_hashes_as(
+    layout: Layout,
+    device: &Path,
+    policy: u32,
+    partition: u64,
+    recalculate: &[&str],
+    reclaim_age: Duration,
+) -> Result<(usize, BTreeMap<String, Option<SuffixHash>>), HashesError> {
     let dir = partition_dir(device, policy, partition);
+    let rules = Rules { layout, reclaim_age };
     if !dir.exists() {
         return Ok((0, BTreeMap::new()));
     }
     let mut hashed = 0;
     for _ in 0..MAX_ATTEMPTS {
-        if let Some(hashes) = try_rehash(device, &dir, recalculate, reclaim_age, &mut hashed)? {
-            let known = hashes.by_suffix.into_iter().filter_map(|(suffix, hash)| Some((suffix, hash?)));
-            return Ok((hashed, known.collect()));
+        if let Some(hashes) = try_rehash(device, &dir, recalculate, rules, &mut hashed)? {
+            return Ok((hashed, hashes.by_suffix));
         }
     }
     Err(HashesError::TooBusy { path: dir })
+}
+
+/// By which rules a partition is hashed, and cleaned up on the way.
+#[derive(Clone, Copy)]
+struct Rules {
+    layout: Layout,
+    reclaim_age: Duration,
 }
 
 /// One attempt; `None` where someone else changed the pickle meanwhile.
@@ -170,13 +222,23 @@ fn try_rehash(
     device: &Path,
     dir: &Path,
     recalculate: &[&str],
-    reclaim_age: Duration,
+    rules: Rules,
     hashed: &mut usize,
 ) -> Result<Option<Hashes>, HashesError> {
-    let found = consolidate(dir)?;
+    let (found, is_known) = match consolidate(dir) {
+        Ok(found) => {
+            let valid = found.valid;
+            (found, valid)
+        }
+        Err(error) => {
+            // which suffixes changed cannot be told: all are hashed
+            tracing::warn!(dir = %dir.display(), %error, "Unable to read suffix hashes");
+            (Hashes::read(dir), false)
+        }
+    };
     let mut hashes = found.clone();
     let mut modified = false;
-    if !found.valid {
+    if !is_known {
         hashes = Hashes { valid: true, ..Hashes::invalid() };
         let names = fs::list(dir).map_err(at(dir))?;
         hashes.by_suffix.extend(names.into_iter().filter(|n| is_suffix(n)).map(|n| (n, None)));
@@ -187,7 +249,7 @@ fn try_rehash(
         hashes.by_suffix.iter().filter(|(_, h)| h.is_none()).map(|(s, _)| s.clone()).collect();
     for suffix in stale {
         modified = true;
-        match hash_suffix(device, &dir.join(&suffix), reclaim_age) {
+        match hash_suffix(device, &dir.join(&suffix), rules) {
             Ok(Some(hash)) => {
                 *hashed += 1;
                 hashes.by_suffix.insert(suffix, Some(hash));
@@ -212,9 +274,9 @@ fn try_rehash(
     Ok(Some(hashes))
 }
 
-/// The MD5 over what decides the state of each object in the suffix, after cleaning it up; `None` where nothing
+/// The hash over what decides the state of each object in the suffix, after cleaning it up; `None` where nothing
 /// is left of it.
-pub fn hash_suffix(device: &Path, dir: &Path, reclaim_age: Duration) -> io::Result<Option<String>> {
+fn hash_suffix(device: &Path, dir: &Path, rules: Rules) -> io::Result<Option<SuffixHash>> {
     let mut hash_dirs = match std::fs::read_dir(dir) {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -223,12 +285,12 @@ pub fn hash_suffix(device: &Path, dir: &Path, reclaim_age: Duration) -> io::Resu
         Ok(_) => fs::list(dir)?,
     };
     hash_dirs.sort();
-    let mut md5 = Md5::new();
+    let mut hasher = SuffixHasher::new(rules.layout);
     for name in hash_dirs {
         let hash_dir = dir.join(name);
-        match cleanup(&hash_dir, reclaim_age) {
+        match cleanup_as(&hash_dir, rules.layout, rules.reclaim_age) {
             Ok((_, names)) if names.is_empty() => {}
-            Ok((set, _)) => add_to_hash(&mut md5, &set),
+            Ok((set, _)) => hasher.add(&set),
             Err(error) if is_damage(&error) => quarantine_unlistable(device, dir, &hash_dir, &error)?,
             Err(error) => return Err(error),
         }
@@ -237,18 +299,7 @@ pub fn hash_suffix(device: &Path, dir: &Path, reclaim_age: Duration) -> io::Resu
         // it was empty: as if it had never been
         Ok(()) => Ok(None),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(_) => Ok(Some(hex::encode(md5.finalize()))),
-    }
-}
-
-fn add_to_hash(md5: &mut Md5, set: &FileSet) {
-    for file in set.meta.iter().chain(&set.tombstone).chain(&set.data) {
-        md5.update(file.timestamp.internal());
-        md5.update(file.extension.as_str());
-    }
-    if let Some(time) = set.content_type.as_ref().and_then(|file| file.content_type_timestamp) {
-        md5.update(time.internal());
-        md5.update("_ctype");
+        Err(_) => Ok(Some(hasher.finish())),
     }
 }
 

@@ -47,6 +47,14 @@ pub struct ObjectPath {
 }
 
 impl ObjectPath {
+    /// Reads [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut parts = name.strip_prefix('/')?.splitn(3, '/').map(str::to_owned);
+        let path = Self { account: parts.next()?, container: parts.next()?, object: parts.next()? };
+        let complete = ![&path.account, &path.container, &path.object].iter().any(|part| part.is_empty());
+        complete.then_some(path)
+    }
+
     /// Its hash.
     pub fn hash(&self, conf: &HashConf) -> PathHash {
         conf.object(&self.account, &self.container, &self.object)
@@ -73,6 +81,23 @@ pub struct Location {
     pub name: String,
     /// The folder of the object's files.
     pub dir: PathBuf,
+}
+
+/// The folder of one object's files, whichever object that is.
+#[derive(Debug, Clone)]
+pub struct HashDir {
+    /// The device's folder.
+    pub device: PathBuf,
+    /// The folder of the object's files.
+    pub dir: PathBuf,
+}
+
+impl HashDir {
+    /// That of the object with this hash.
+    pub fn new(device: PathBuf, policy: u32, partition: u64, hash: &PathHash) -> Self {
+        let dir = hash_dir(&device, policy, partition, hash);
+        Self { device, dir }
+    }
 }
 
 impl Location {
@@ -138,5 +163,9 @@ mod tests {
         let expected = format!("/srv/node/sda/objects-1/42/{}/{}", &hash.hex()[29..], hash.hex());
         assert_eq!(at.dir, PathBuf::from(expected));
         assert_eq!(at.name, "/a/c/o/p");
+        assert_eq!(ObjectPath::from_name(&at.name), Some(path));
+        for bad in ["", "/a/c", "/a/c/", "//c/o", "a/c/o"] {
+            assert_eq!(ObjectPath::from_name(bad), None, "{bad:?}");
+        }
     }
 }

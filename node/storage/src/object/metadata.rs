@@ -12,6 +12,8 @@ use thiserror::Error;
 
 /// The key of the object's path, `/account/container/object`.
 pub const NAME: &str = "name";
+/// The key that says which fragment of its object a `.data` file is.
+pub const FRAGMENT_INDEX: &str = "X-Object-Sysmeta-Ec-Frag-Index";
 
 /// Why bytes are no object's metadata.
 #[derive(Debug, Error)]
@@ -91,7 +93,8 @@ impl Metadata {
         let by_python3 = contains(&pickled[..pickled.len().min(32)], b"_codecs\nencode");
         let value = pickle::decode_with(pickled, pickle::Py2Strings::AsBytes)?;
         let dict = value.as_dict().ok_or(MetadataFormatError::Shape)?;
-        let fields = dict.entries.iter().map(|(key, value)| {
+        let mut metadata = Self::new();
+        for (key, value) in &dict.entries {
             let name = key.as_bytes().ok_or(MetadataFormatError::Shape)?;
             let is_name = name == NAME.as_bytes();
             let value = match value {
@@ -102,10 +105,10 @@ impl Metadata {
                 Value::Int(number) => number.to_string().into(),
                 _ => return Err(MetadataFormatError::Shape),
             };
-            let name = if by_python3 { latin1_of_utf8(name) } else { Bytes::copy_from_slice(name) };
-            Ok((name, value))
-        });
-        Ok(Self { fields: fields.collect::<Result<_, _>>()? })
+            // Text and bytes that are two keys to Python are one name here.
+            metadata.set(if by_python3 { latin1_of_utf8(name) } else { Bytes::copy_from_slice(name) }, value);
+        }
+        Ok(metadata)
     }
 }
 
@@ -164,6 +167,12 @@ mod tests {
         let metadata = Metadata::from_pickle(pickled).unwrap();
         assert_eq!(metadata.get_str("X-Object-Meta-X"), Some("é"));
         assert_eq!(metadata.get_str("name"), Some("/a/c/o"));
+    }
+
+    #[test]
+    fn a_name_told_as_text_and_as_bytes_is_one() {
+        let pickled = b"\x80\x02}(U\x04ETagU\x01aX\x04\0\0\0ETagU\x01bu.";
+        assert_eq!(Metadata::from_pickle(pickled).unwrap(), [("ETag", "b")].into_iter().collect());
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Finding an object on disk and reading what it is.
 
+use super::audit::ByteAudit;
 use super::filename::FileName;
-use super::fileset::FileSet;
+use super::fileset::{FileSet, FragmentChoice, FragmentSets};
 use super::hashes::is_damage;
-use super::location::Location;
-use super::metadata::{Metadata, NAME};
+use super::layout::Layout;
+use super::location::{HashDir, Location, ObjectPath};
+use super::metadata::{FRAGMENT_INDEX, Metadata, NAME};
+use super::post::{merge_post, take_content_type};
 use super::quarantine::quarantine;
 use super::reader::Reader;
 use super::store::ObjectStore;
@@ -15,7 +18,8 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use swiftlet_types::HashConf;
 use swiftlet_types::timestamp::Timestamp;
 use thiserror::Error;
 
@@ -104,8 +108,10 @@ pub struct ObjectState {
     pub timestamp: Timestamp,
     /// When its content type was last set.
     pub content_type_timestamp: Timestamp,
-    /// Its bytes.
+    /// Its bytes; of a fragment, that one's.
     pub size: u64,
+    /// Which fragments the folder has, where objects lie in fragments.
+    pub fragments: FragmentSets,
 }
 
 /// An object whose file is open: what was opened stays readable, whatever is put or deleted meanwhile.
@@ -114,7 +120,7 @@ pub struct OpenObject {
     /// What it is.
     pub state: ObjectState,
     file: File,
-    location: Location,
+    at: HashDir,
 }
 
 impl OpenObject {
@@ -123,39 +129,94 @@ impl OpenObject {
     pub fn into_reader(self, store: &ObjectStore, keep_cache: bool, validate: bool) -> (ObjectState, Reader) {
         let etag = self.state.metadata.get_str("ETag").unwrap_or_default().to_owned();
         let keep_cache = keep_cache && self.state.size < store.config().keep_cache_bytes;
-        let reader = Reader::new(self.file, self.location, self.state.size, etag, keep_cache, validate);
+        let reader = Reader::new(self.file, self.at, self.state.size, etag, keep_cache, validate);
         (self.state, reader)
+    }
+
+    /// Goes on to check its bytes.
+    pub fn into_audit(self) -> ByteAudit {
+        let etag = self.state.metadata.get_str("ETag").unwrap_or_default().to_owned();
+        let reader = Reader::new(self.file, self.at.clone(), self.state.size, String::new(), false, false);
+        ByteAudit::new(reader, self.at, etag)
     }
 }
 
 impl ObjectStore {
     /// Opens the object at `at`. What turns out to be damaged is quarantined.
     pub fn open(&self, at: &Location, options: OpenOptions) -> Result<OpenObject, OpenError> {
+        self.open_choosing(at, options, FragmentChoice::default())
+    }
+
+    /// The same; of the fragments that there are, the one that `choice` tells.
+    pub fn open_choosing(
+        &self,
+        at: &Location,
+        options: OpenOptions,
+        choice: FragmentChoice<'_>,
+    ) -> Result<OpenObject, OpenError> {
+        let (owner, layout) = (Owner::Called(&at.name), self.config().layouts.of_policy(at.policy));
+        let (device, dir, unexpected) = (&at.device, &at.dir, Vec::new());
+        Opening { device, dir, owner, options, layout, choice, unexpected }.open()
+    }
+
+    /// Opens the object that lies in the folder `at`, whatever it is called, as an auditor does: its name must hash to
+    /// the folder's, and metadata from before Swift 2.16 gets its checksum. Of fragments, the one
+    /// that `choice` tells. Also the names of files in it that no Swift would have left there.
+    pub fn open_found(
+        &self,
+        at: &HashDir,
+        options: OpenOptions,
+        choice: FragmentChoice<'_>,
+    ) -> (Result<OpenObject, OpenError>, Vec<String>) {
+        let (owner, layout) =
+            (Owner::OfFolder(&self.config().hash), self.config().layouts.of_hash_dir(&at.dir));
+        let (device, dir, unexpected) = (&at.device, &at.dir, Vec::new());
+        let mut opening = Opening { device, dir, owner, options, layout, choice, unexpected };
+        let opened = opening.open();
+        (opened, opening.unexpected)
+    }
+}
+
+/// Whose folder it is.
+enum Owner<'a> {
+    /// The object of this name's.
+    Called(&'a str),
+    /// The one's whose name hashes to the folder's name.
+    OfFolder(&'a HashConf),
+}
+
+/// Opening one object.
+struct Opening<'a> {
+    device: &'a Path,
+    dir: &'a Path,
+    owner: Owner<'a>,
+    options: OpenOptions,
+    layout: Layout,
+    choice: FragmentChoice<'a>,
+    /// What the folder was last seen to hold beside object files.
+    unexpected: Vec<String>,
+}
+
+impl Opening<'_> {
+    fn open(&mut self) -> Result<OpenObject, OpenError> {
         for _ in 0..MAX_LOOKS {
-            match (Opening { at, options }).look() {
+            match self.look() {
                 Err(OpenError::Changed { .. }) => {}
                 other => return other,
             }
         }
-        Err(OpenError::Changed { dir: at.dir.clone() })
+        Err(OpenError::Changed { dir: self.dir.to_owned() })
     }
-}
 
-/// One attempt.
-struct Opening<'a> {
-    at: &'a Location,
-    options: OpenOptions,
-}
-
-impl Opening<'_> {
-    fn look(&self) -> Result<OpenObject, OpenError> {
-        let (dir, names) = match list_dir(self.at) {
+    fn look(&mut self) -> Result<OpenObject, OpenError> {
+        let (dir, names) = match list_dir(self.dir) {
             Ok(listed) => listed,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(OpenError::NotFound),
             Err(e) if is_damage(&e) => return Err(self.quarantine(format!("cannot list the folder: {e}"))),
             Err(e) => return Err(self.io(e)),
         };
-        let mut set = FileSet::choose(&names);
+        let mut set = FileSet::choose_as(&names, self.layout, self.choice);
+        self.unexpected = std::mem::take(&mut set.unexpected);
         let Some(data) = set.data.take() else {
             return Err(self.absent(dir.as_fd(), set.tombstone));
         };
@@ -167,8 +228,10 @@ impl Opening<'_> {
                 Some(self.read_post(dir.as_fd(), meta, set.content_type.as_ref(), &data_metadata)?)
             }
         };
-        let state = self.check(file.as_fd(), data_metadata, post_metadata)?;
-        Ok(OpenObject { state, file: file.into(), location: self.at.clone() })
+        let mut state = self.check(file.as_fd(), data_metadata, post_metadata)?;
+        state.fragments = set.fragments;
+        let at = HashDir { device: self.device.to_owned(), dir: self.dir.to_owned() };
+        Ok(OpenObject { state, file: file.into(), at })
     }
 
     /// No `.data`: a tombstone tells when it was deleted; a damaged one is as good as none.
@@ -189,7 +252,7 @@ impl Opening<'_> {
     fn open_file(&self, dir: BorrowedFd<'_>, name: &FileName) -> Result<OwnedFd, OpenError> {
         match openat(dir, &name.text, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(file) => Ok(file),
-            Err(Errno::NOENT) => Err(OpenError::Changed { dir: self.at.dir.clone() }),
+            Err(Errno::NOENT) => Err(OpenError::Changed { dir: self.dir.to_owned() }),
             Err(errno @ (Errno::NODATA | Errno::UCLEAN)) => {
                 Err(self.quarantine(format!("failed to open {}: {errno}", name.text)))
             }
@@ -203,16 +266,22 @@ impl Opening<'_> {
         file: BorrowedFd<'_>,
         name: &FileName,
     ) -> Result<Metadata, OpenError> {
-        xattrs::read(dir, file, &name.text).map_err(|error| match error {
-            ReadMetadataError::NotSupported => OpenError::XattrsNotSupported { dir: self.at.dir.clone() },
+        let metadata = xattrs::read(dir, file, &name.text).map_err(|error| match error {
+            ReadMetadataError::NotSupported => OpenError::XattrsNotSupported { dir: self.dir.to_owned() },
             // its owner is being removed: what is being read is no longer the object
             ReadMetadataError::SideFile { source, .. }
-                if source.kind() == io::ErrorKind::NotFound && !self.at.dir.join(&name.text).exists() =>
+                if source.kind() == io::ErrorKind::NotFound && !self.dir.join(&name.text).exists() =>
             {
-                OpenError::Changed { dir: self.at.dir.clone() }
+                OpenError::Changed { dir: self.dir.to_owned() }
             }
             error => self.quarantine(format!("cannot read metadata of {}: {error}", name.text)),
-        })
+        })?;
+        if let Owner::OfFolder(_) = self.owner
+            && let Err(error) = xattrs::add_missing_checksum(file)
+        {
+            tracing::error!(dir = %self.dir.display(), %error, "cannot add a checksum to metadata");
+        }
+        Ok(metadata)
     }
 
     /// The metadata of the last POST; its content type may come from an older `.meta` file.
@@ -228,13 +297,7 @@ impl Opening<'_> {
         if let Some(other) = content_type.filter(|file| file.text != meta.text) {
             let file = self.open_file(dir, other)?;
             let other = self.read_metadata(dir, file.as_fd(), other)?;
-            let key = "Content-Type-Timestamp";
-            let time = other.get_timestamp(key);
-            let newer = time > post.get_timestamp(key) && time > data_metadata.get_timestamp("X-Timestamp");
-            if let (true, Some(value), Some(when)) = (newer, other.get("Content-Type"), other.get(key)) {
-                post.set("Content-Type", value.clone());
-                post.set(key, when.clone());
-            }
+            take_content_type(&mut post, &other, data_metadata);
         }
         Ok(post)
     }
@@ -248,13 +311,14 @@ impl Opening<'_> {
         let data_timestamp = data_metadata.get_timestamp("X-Timestamp").unwrap_or_default();
         let metadata = match &post_metadata {
             None => data_metadata.clone(),
-            Some(post) => merge(&data_metadata, post, data_timestamp),
+            Some(post) => merge_post(&data_metadata, post, data_timestamp),
         };
         if let Some(post) = &mut post_metadata {
             // the writer of a .meta file puts the name in, which is not of the POST
             post.remove(NAME);
         }
         self.check_name(&metadata)?;
+        self.check_fragment(&metadata)?;
         let timestamp = metadata.get_timestamp("X-Timestamp").unwrap_or_default();
         self.check_expiry(&metadata, timestamp)?;
         let size = self.check_size(file, &metadata)?;
@@ -268,18 +332,34 @@ impl Opening<'_> {
             timestamp,
             content_type_timestamp,
             size,
+            fragments: FragmentSets::default(),
         })
     }
 
     fn check_name(&self, metadata: &Metadata) -> Result<(), OpenError> {
-        match metadata.get(NAME) {
-            None => Err(self.quarantine("missing name metadata".to_owned())),
-            Some(found) if *found != self.at.name.as_bytes() => Err(OpenError::Collision {
-                dir: self.at.dir.clone(),
+        let Some(found) = metadata.get(NAME) else {
+            return Err(self.quarantine("missing name metadata".to_owned()));
+        };
+        match self.owner {
+            Owner::Called(wanted) if *found != wanted.as_bytes() => Err(OpenError::Collision {
+                dir: self.dir.to_owned(),
                 found: String::from_utf8_lossy(found).into_owned(),
-                wanted: self.at.name.clone(),
+                wanted: wanted.to_owned(),
             }),
-            Some(_) => Ok(()),
+            Owner::OfFolder(conf) if !is_folder_of(self.dir, found, conf) => {
+                Err(self.quarantine("Hash of name in metadata does not match directory name".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A fragment says which it is, and of what.
+    fn check_fragment(&self, metadata: &Metadata) -> Result<(), OpenError> {
+        let is_missing = |name: &&str| metadata.get(name).is_none_or(|value| value.is_empty());
+        let needed = [FRAGMENT_INDEX, "X-Object-Sysmeta-Ec-Etag"];
+        match (self.layout, needed.iter().find(|name| is_missing(name))) {
+            (Layout::Fragments(_), Some(name)) => Err(self.quarantine(format!("missing metadata {name}"))),
+            _ => Ok(()),
         }
     }
 
@@ -318,32 +398,18 @@ impl Opening<'_> {
     }
 
     fn quarantine(&self, reason: String) -> OpenError {
-        OpenError::Quarantined { reason: quarantine(&self.at.device, &self.at.dir, reason) }
+        OpenError::Quarantined { reason: quarantine(self.device, self.dir, reason) }
     }
 
     fn io(&self, source: io::Error) -> OpenError {
-        OpenError::Io { dir: self.at.dir.clone(), source }
+        OpenError::Io { dir: self.dir.to_owned(), source }
     }
 }
 
-/// What a client sees of an object that was posted to: the POST's fields, and from the PUT what a POST cannot
-/// change.
-fn merge(data: &Metadata, post: &Metadata, data_timestamp: Timestamp) -> Metadata {
-    let mut merged = post.clone();
-    for (name, value) in data.iter() {
-        let lower = name.to_ascii_lowercase();
-        let fixed = matches!(&lower[..], b"content-length" | b"deleted" | b"etag" | b"x-static-large-object");
-        if fixed || lower.starts_with(b"x-object-sysmeta-") {
-            merged.set(name.clone(), value.clone());
-        }
-    }
-    if let Some(content_type) = data.get("Content-Type")
-        && Some(data_timestamp) > post.get_timestamp("Content-Type-Timestamp")
-    {
-        merged.set("Content-Type", content_type.clone());
-        merged.remove("Content-Type-Timestamp");
-    }
-    merged
+/// Whether an object called `name` belongs into `dir`.
+fn is_folder_of(dir: &Path, name: &[u8], conf: &HashConf) -> bool {
+    let path = std::str::from_utf8(name).ok().and_then(ObjectPath::from_name);
+    path.is_some_and(|path| dir.file_name().is_some_and(|folder| *folder == *path.hash(conf).hex()))
 }
 
 /// An integer as Python's `int` reads one from a header.
@@ -352,8 +418,8 @@ fn parse_int(text: &[u8]) -> Option<i64> {
 }
 
 /// The open hash folder and the names in it.
-fn list_dir(at: &Location) -> io::Result<(OwnedFd, Vec<String>)> {
-    let dir = open(&at.dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+fn list_dir(dir: &Path) -> io::Result<(OwnedFd, Vec<String>)> {
+    let dir = open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let mut names = Vec::new();
     let mut buffer = [MaybeUninit::uninit(); 2048];
     let mut entries = RawDir::new(&dir, &mut buffer);

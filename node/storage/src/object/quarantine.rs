@@ -21,11 +21,11 @@ pub fn quarantine_dir(device: &Path, dir: &Path) -> io::Result<PathBuf> {
         tracing::warn!(dir = %dir.display(), %error, "could not invalidate the hash of a quarantined folder");
     }
     let target = device.join("quarantined").join(DirKind::Objects.name(policy)).join(name);
-    if !target.exists() && fs::rename(dir, &target, false).is_ok() {
+    if !target.exists() && fs::rename(dir, &target).is_ok() {
         return Ok(target);
     }
     let unique = target.with_file_name(format!("{name}-{:032x}", rand::random::<u128>()));
-    fs::rename(dir, &unique, false)?;
+    fs::rename(dir, &unique)?;
     Ok(unique)
 }
 

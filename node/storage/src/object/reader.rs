@@ -1,9 +1,8 @@
 //! Reading an open object's bytes, and checking them on the way.
 
-use super::location::Location;
+use super::location::HashDir;
 use super::quarantine::quarantine;
 use bytes::Bytes;
-use md5::{Digest, Md5};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{pread, retry_on_intr};
@@ -11,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use swiftlet_md5::{Digest, INLINE_LEN, Md5};
 use thiserror::Error;
 
 /// Why bytes could not be read.
@@ -35,11 +35,12 @@ pub enum ReadError {
 /// Reads an object from front to back, or a range of it after [`seek`](Self::seek).
 ///
 /// When all of it was read from its first byte, its MD5 is compared with the ETag, and a mismatch quarantines
-/// the object. By then its bytes have been handed out, as in Swift; the client's own ETag check tells it.
+/// the object. By then its bytes have been handed out, as in Swift; the client's own ETag check tells it. The MD5
+/// of a long object is computed while its bytes go out, so the quarantine follows a moment after the last of them.
 #[derive(Debug)]
 pub struct Reader {
     file: File,
-    location: Location,
+    at: HashDir,
     size: u64,
     etag: String,
     keep_cache: bool,
@@ -51,14 +52,14 @@ pub struct Reader {
 impl Reader {
     pub(super) fn new(
         file: File,
-        location: Location,
+        at: HashDir,
         size: u64,
         etag: String,
         keep_cache: bool,
         validate: bool,
     ) -> Self {
-        let md5 = validate.then(Md5::new);
-        Self { file, location, size, etag, keep_cache, md5, next: 0, end: size }
+        let md5 = validate.then(Md5::default);
+        Self { file, at, size, etag, keep_cache, md5, next: 0, end: size }
     }
 
     /// Goes on with the bytes from `start` up to, not including, `end`. Turns the ETag check off, unless that is
@@ -91,9 +92,7 @@ impl Reader {
         }
         // the allocator may have given more room than was asked for
         chunk.truncate(len);
-        if let Some(md5) = &mut self.md5 {
-            md5.update(&chunk);
-        }
+        let chunk = Bytes::from(chunk);
         if !self.keep_cache
             && let Some(dropped) = NonZeroU64::new(len as u64)
         {
@@ -101,29 +100,54 @@ impl Reader {
             let _ = fadvise(&self.file, self.next, Some(dropped), Advice::DontNeed);
         }
         self.next += len as u64;
-        if self.remaining() == 0 {
-            self.verify();
-        }
-        Ok(chunk.into())
+        self.check(&chunk);
+        Ok(chunk)
     }
 
-    fn verify(&mut self) {
-        let Some(md5) = self.md5.take() else { return };
-        let computed = hex::encode(md5.finalize());
-        if computed != self.etag {
-            let reason = format!("ETag {} and file's md5 {computed} do not match", self.etag);
-            quarantine(&self.location.device, &self.location.dir, reason);
+    /// Takes `chunk` into the MD5, and compares that with the ETag if it was the last one: now, or once it is known.
+    fn check(&mut self, chunk: &Bytes) {
+        let Some(mut md5) = self.md5.take() else { return };
+        if self.remaining() > 0 {
+            md5.update_behind(vec![chunk.clone()]);
+            self.md5 = Some(md5);
+        } else if chunk.len() <= INLINE_LEN {
+            md5.update(chunk);
+            compare(&md5.digest(), &self.etag, &self.at);
+        } else {
+            let (etag, at) = (std::mem::take(&mut self.etag), self.at.clone());
+            md5.finish_behind(chunk.clone(), move |digest| compare_aside(digest, etag, at));
         }
     }
 
     fn failed(&self, source: io::Error) -> ReadError {
-        let dir = self.location.dir.clone();
+        let dir = self.at.dir.clone();
         let damaged = source.kind() == io::ErrorKind::UnexpectedEof
             || rustix::io::Errno::from_io_error(&source) == Some(rustix::io::Errno::IO);
         if damaged {
             let reason = format!("reading at {} of {} bytes: {source}", self.next, self.size);
-            return ReadError::Quarantined { reason: quarantine(&self.location.device, &dir, reason) };
+            return ReadError::Quarantined { reason: quarantine(&self.at.device, &dir, reason) };
         }
         ReadError::Io { dir, source }
+    }
+}
+
+/// Quarantines the object where its MD5 is not its ETag.
+fn compare(md5: &Digest, etag: &str, at: &HashDir) {
+    let computed = hex::encode(md5);
+    if computed != etag {
+        let reason = format!("ETag {etag} and file's md5 {computed} do not match");
+        quarantine(&at.device, &at.dir, reason);
+    }
+}
+
+/// The same from a thread that must not wait for a disk.
+fn compare_aside(md5: Digest, etag: String, at: HashDir) {
+    if hex::encode(md5) == etag {
+        return;
+    }
+    let dir = at.dir.clone();
+    let thread = std::thread::Builder::new().name("quarantine".into());
+    if let Err(error) = thread.spawn(move || compare(&md5, &etag, &at)) {
+        tracing::error!(dir = %dir.display(), %error, "could not quarantine object");
     }
 }

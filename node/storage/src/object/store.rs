@@ -1,5 +1,7 @@
 //! What all objects of a node share: its devices, the cluster's hash secrets and the rules for its disks.
 
+use super::changes::Changes;
+use super::layout::Layouts;
 use super::location::{Location, ObjectPath};
 use crate::device::{DeviceError, Devices, Reserve};
 use parking_lot::Mutex;
@@ -7,6 +9,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
+use swiftlet_types::Policies;
 use swiftlet_types::hash_path::HashConf;
 
 /// A store's settings; the defaults are Swift's.
@@ -26,6 +29,8 @@ pub struct StoreConfig {
     pub keep_cache_bytes: u64,
     /// `reclaim_age`: how long tombstones are kept.
     pub reclaim_age: Duration,
+    /// How the objects of each policy lie.
+    pub layouts: Layouts,
 }
 
 impl StoreConfig {
@@ -39,7 +44,14 @@ impl StoreConfig {
             bytes_per_sync: 512 << 20,
             keep_cache_bytes: 5 << 20,
             reclaim_age: Duration::from_secs(7 * 24 * 3600),
+            layouts: Layouts::default(),
         }
+    }
+
+    /// The same where these are the cluster's policies.
+    pub fn with_policies(mut self, policies: &Policies) -> Self {
+        self.layouts.set_policies(policies);
+        self
     }
 }
 
@@ -49,17 +61,23 @@ pub struct ObjectStore {
     config: StoreConfig,
     /// By file system (`st_dev`): whether its extended attributes hold all of Swift's layout.
     full_xattr_room: Mutex<HashMap<u64, bool>>,
+    changes: Changes,
 }
 
 impl ObjectStore {
     /// A store with these settings.
     pub fn new(config: StoreConfig) -> Self {
-        Self { config, full_xattr_room: Mutex::default() }
+        Self { config, full_xattr_room: Mutex::default(), changes: Changes::default() }
     }
 
     /// Its settings.
     pub fn config(&self) -> &StoreConfig {
         &self.config
+    }
+
+    /// The changes that are under way on its devices.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Where the object at `path` lies on `device`, if that may be used now.

@@ -1,16 +1,19 @@
 //! Writing a new `.data`, `.meta` or `.ts` file, durably: after [`Writer::commit`] a power loss cannot take it
 //! back, and at any moment before it the old state is whole.
 
-use super::cleanup::cleanup;
-use super::filename::{Extension, FileName};
+use super::changes::Change;
+use super::filename::{Extension, FileName, Fragment};
 use super::hashes::{self, HashesError};
+use super::layout::Layout;
 use super::location::Location;
-use super::metadata::{Metadata, NAME};
+use super::metadata::{FRAGMENT_INDEX, Metadata, NAME};
+use super::staged::Staged;
 use super::store::ObjectStore;
 use super::xattrs::{self, WriteMetadataError};
 use crate::device::preallocate;
 use crate::fs;
-use md5::{Digest, Md5};
+use crate::run_mark::RunMarkError;
+use bytes::Bytes;
 use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, fadvise, fdatasync, linkat, open};
 use rustix::io::Errno;
 use std::fs::File;
@@ -19,6 +22,7 @@ use std::num::NonZeroU64;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use swiftlet_md5::Md5;
 use swiftlet_types::timestamp::Timestamp;
 use thiserror::Error;
 
@@ -48,9 +52,18 @@ pub enum WriteError {
         /// The hash folder.
         dir: PathBuf,
     },
+    /// The metadata does not say which fragment it is of, or one that the policy does not have.
+    #[error("{dir}: the metadata has no X-Object-Sysmeta-Ec-Frag-Index of the policy's")]
+    NoFragmentIndex {
+        /// The hash folder.
+        dir: PathBuf,
+    },
     /// The suffix could not be noted as changed.
     #[error(transparent)]
     Hashes(#[from] HashesError),
+    /// The device could not be marked as being written to.
+    #[error(transparent)]
+    Mark(#[from] RunMarkError),
     /// Any other failure.
     #[error("{dir}: {source}")]
     Io {
@@ -69,8 +82,8 @@ pub struct Writer {
     extension: Extension,
     file: File,
     /// Its name below `tmp` where the file system has no unnamed files.
-    temporary: Option<PathBuf>,
-    dirs_made: usize,
+    temporary: Option<Temporary>,
+    change: Change,
     md5: Md5,
     written: u64,
     synced: u64,
@@ -79,15 +92,15 @@ pub struct Writer {
 
 impl ObjectStore {
     /// Begins a `.data` file of `size` bytes, where that is known. Fails with [`WriteError::NoSpace`] where the
-    /// device is full up to its reserve.
+    /// device is full up to its reserve, or would be: but where no room is set aside, a size that is only announced
+    /// keeps nobody out, as in Swift.
     pub fn create(self: &Arc<Self>, at: &Location, size: Option<u64>) -> Result<Writer, WriteError> {
         let writer = Writer::begin(self, at, Extension::Data)?;
-        let size = size.unwrap_or(0);
         let config = self.config();
-        let fits = config.reserve.check(&writer.file, size);
-        let reserved = fits.and_then(|()| match size {
+        let wanted = size.filter(|_| config.preallocate).unwrap_or(0);
+        let fits = config.reserve.check(&writer.file, wanted);
+        let reserved = fits.and_then(|()| match wanted {
             ..=ONE_WRITE_LEN => Ok(()),
-            _ if !config.preallocate => Ok(()),
             size => preallocate(&writer.file, size),
         });
         reserved.map_err(|errno| writer.failed(errno.into()))?;
@@ -101,7 +114,7 @@ impl ObjectStore {
         at: &Location,
         metadata: Metadata,
         next_part_power: Option<u32>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Change, WriteError> {
         let mut writer = Writer::begin(self, at, Extension::Meta)?;
         self.config().reserve.check(&writer.file, 0).map_err(|errno| writer.failed(errno.into()))?;
         writer.set_next_part_power(next_part_power);
@@ -114,7 +127,7 @@ impl ObjectStore {
         at: &Location,
         timestamp: Timestamp,
         next_part_power: Option<u32>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Change, WriteError> {
         let mut writer = Writer::begin(self, at, Extension::Tombstone)?;
         writer.set_next_part_power(next_part_power);
         writer.commit([("X-Timestamp", timestamp.internal())].into_iter().collect())
@@ -123,16 +136,16 @@ impl ObjectStore {
 
 impl Writer {
     fn begin(store: &Arc<ObjectStore>, at: &Location, extension: Extension) -> Result<Self, WriteError> {
-        let (dirs_made, opened) = open_unnamed(at);
-        let (file, temporary) = opened.map_err(|source| write_error(at, source))?;
+        let change = store.changes().begin(at)?;
+        let (file, temporary) = open_unnamed(at).map_err(|source| write_error(at, source))?;
         Ok(Self {
             store: store.clone(),
             location: at.clone(),
             extension,
             file,
             temporary,
-            dirs_made,
-            md5: Md5::new(),
+            change,
+            md5: Md5::default(),
             written: 0,
             synced: 0,
             next_part_power: None,
@@ -144,9 +157,13 @@ impl Writer {
         self.next_part_power = part_power;
     }
 
-    /// Appends `chunk`. Every so many bytes (`mb_per_sync`) the file is synced, so that the last sync is short.
-    pub fn write(&mut self, chunk: &[u8]) -> Result<(), WriteError> {
-        self.md5.update(chunk);
+    /// Appends `chunks`. Every so many bytes (`mb_per_sync`) the file is synced, so that the last sync is short.
+    pub fn write(&mut self, chunks: Vec<Bytes>) -> Result<(), WriteError> {
+        self.md5.update_behind(chunks.clone());
+        chunks.iter().try_for_each(|chunk| self.append(chunk))
+    }
+
+    fn append(&mut self, chunk: &[u8]) -> Result<(), WriteError> {
         self.file.write_all(chunk).map_err(|e| self.failed(e))?;
         self.written += chunk.len() as u64;
         if self.written - self.synced >= self.store.config().bytes_per_sync {
@@ -158,34 +175,35 @@ impl Writer {
     }
 
     /// How many bytes were written, and their MD5 in hex.
-    pub fn digest(&self) -> (u64, String) {
-        (self.written, hex::encode(self.md5.clone().finalize()))
+    pub fn digest(&mut self) -> (u64, String) {
+        (self.written, hex::encode(self.md5.digest()))
     }
 
-    /// Makes the file, with this metadata, the object's newest state, and removes what that makes obsolete.
-    pub fn commit(mut self, mut metadata: Metadata) -> Result<(), WriteError> {
+    /// Makes the file, with this metadata, the object's newest state, and removes what that makes obsolete. The
+    /// change is to be settled when the object's container was told of it.
+    pub fn commit(self, metadata: Metadata) -> Result<Change, WriteError> {
+        self.stage(metadata)?.commit()
+    }
+
+    /// The first half of [`commit`](Self::commit): the file is there to stay. A fragment does not count yet.
+    pub fn stage(self, metadata: Metadata) -> Result<Staged, WriteError> {
+        let mut named = self.name(metadata)?;
+        named.sync()?;
+        let suffix_dir = named.writer.location.suffix_dir();
+        hashes::invalidate(&suffix_dir)?;
+        named.link()?;
+        named.sync_link()?;
+        // A rehash between the first note and the link has used that note up without seeing the file.
+        hashes::invalidate(&suffix_dir)?;
+        Ok(named.staged())
+    }
+
+    /// Gives it its metadata, and with that the name it will have.
+    pub(super) fn name(self, mut metadata: Metadata) -> Result<Named, WriteError> {
         let name = self.file_name(&metadata)?;
         metadata.set(NAME, self.location.name.clone());
         self.store_metadata(&name, &metadata.to_pickle())?;
-        self.file.sync_all().map_err(|e| self.failed(e))?;
-        if self.written >= self.store.config().keep_cache_bytes {
-            self.drop_cache(0);
-        }
-        let suffix_dir = self.location.suffix_dir();
-        hashes::invalidate(&suffix_dir)?;
-        let target = self.location.dir.join(&name.text);
-        self.link(&target).map_err(|e| self.failed(e))?;
-        fs::sync_new_dirs(&self.location.dir, self.dirs_made).map_err(|e| self.failed(e))?;
-        // A rehash between the first note and the link has used that note up without seeing the file.
-        hashes::invalidate(&suffix_dir)?;
-        let moved = self.next_part_power.and_then(|power| self.relink(&target, power));
-        for at in std::iter::once(&self.location).chain(&moved) {
-            // The new state stands; what could not be removed now is met again by the next pass.
-            if let Err(error) = cleanup(&at.dir, self.store.config().reclaim_age) {
-                tracing::error!(dir = %at.dir.display(), %error, "Problem cleaning up");
-            }
-        }
-        Ok(())
+        Ok(Named { writer: self, name })
     }
 
     fn file_name(&self, metadata: &Metadata) -> Result<FileName, WriteError> {
@@ -194,8 +212,22 @@ impl Writer {
             .ok_or_else(|| WriteError::NoTimestamp { dir: self.location.dir.clone() })?;
         Ok(match (self.extension, metadata.get_timestamp("Content-Type-Timestamp")) {
             (Extension::Meta, Some(set_at)) => FileName::meta_with_content_type(timestamp, set_at),
+            (Extension::Data, _) => self.data_name(timestamp, metadata)?,
             _ => FileName::new(timestamp, self.extension),
         })
+    }
+
+    fn data_name(&self, timestamp: Timestamp, metadata: &Metadata) -> Result<FileName, WriteError> {
+        match self.store.config().layouts.of_policy(self.location.policy) {
+            Layout::Whole => Ok(FileName::new(timestamp, Extension::Data)),
+            Layout::Fragments(rules) => {
+                let index = metadata.get_str(FRAGMENT_INDEX).and_then(|index| index.parse().ok());
+                let index = index.filter(|index| *index < rules.count);
+                let index =
+                    index.ok_or_else(|| WriteError::NoFragmentIndex { dir: self.location.dir.clone() })?;
+                Ok(FileName::fragment(timestamp, Fragment { index, durable: false }))
+            }
+        }
     }
 
     fn store_metadata(&self, name: &FileName, pickled: &[u8]) -> Result<(), WriteError> {
@@ -215,25 +247,24 @@ impl Writer {
         })
     }
 
-    /// Gives the file its name. One of that name (the same write, sent again) is replaced at once.
-    fn link(&mut self, target: &Path) -> io::Result<()> {
+    /// One of that name (the same write, sent again) is replaced at once.
+    fn link_to(&mut self, target: &Path) -> io::Result<()> {
         if let Some(temporary) = self.temporary.take() {
-            self.dirs_made += fs::make_dirs(&self.location.dir)?;
-            return fs::rename(&temporary, target, false);
+            return fs::rename(&temporary.0, target);
         }
         let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let link_to = |path: &Path| linkat(CWD, &own, CWD, path, AtFlags::SYMLINK_FOLLOW);
+        let link = |path: &Path| linkat(CWD, &own, CWD, path, AtFlags::SYMLINK_FOLLOW);
         for _ in 0..MAX_LINKS {
-            match link_to(target) {
+            match link(target) {
                 Ok(()) => return Ok(()),
-                Err(Errno::NOENT) => self.dirs_made = fs::make_dirs(&self.location.dir)?,
+                Err(Errno::NOENT) => fs::make_dirs(&self.location.dir)?,
                 Err(Errno::EXIST) => {
                     let name =
                         target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                     let random = rand::random::<u32>() & 0xff_ffff;
                     // named as rsync names its temporary files, which every reader passes over
                     let beside = target.with_file_name(format!(".{name}.{random:06x}"));
-                    link_to(&beside)?;
+                    link(&beside)?;
                     return std::fs::rename(&beside, target);
                 }
                 Err(errno) => return Err(errno.into()),
@@ -274,41 +305,116 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            fs::remove_quietly(temporary);
+/// A file that is whole, and knows the name it will have.
+#[derive(Debug)]
+pub(super) struct Named {
+    writer: Writer,
+    name: FileName,
+}
+
+impl Named {
+    /// Where it belongs.
+    pub fn location(&self) -> &Location {
+        &self.writer.location
+    }
+
+    /// Writes it, and the way to it, to disk.
+    fn sync(&self) -> Result<(), WriteError> {
+        let Location { dir, device, .. } = self.location();
+        self.writer.file.sync_all().map_err(|e| self.writer.failed(e))?;
+        if self.writer.written >= self.writer.store.config().keep_cache_bytes {
+            self.writer.drop_cache(0);
         }
+        // The file's sync has taken new folders to disk with it, so theirs cost next to nothing now; after its suffix is
+        // noted and its name made, which change the same folders, it would be one more commit of the file system's.
+        match fs::sync_way(dir, device) {
+            // A cleaner took them away: they are made again, and synced, with the link.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced.map(drop).map_err(|e| self.writer.failed(e)),
+        }
+    }
+
+    /// Gives it its name.
+    pub fn link(&mut self) -> Result<(), WriteError> {
+        let target = self.writer.location.dir.join(&self.name.text);
+        self.writer.change.made();
+        self.writer.link_to(&target).map_err(|e| self.writer.failed(e))
+    }
+
+    fn sync_link(&self) -> Result<(), WriteError> {
+        let Location { dir, device, .. } = self.location();
+        fs::sync_path(dir, device).map(drop).map_err(|e| self.writer.failed(e))
+    }
+
+    /// It has its name, and is on disk.
+    pub fn staged(self) -> Staged {
+        let target = self.writer.location.dir.join(&self.name.text);
+        let moved = self.writer.next_part_power.and_then(|power| self.writer.relink(&target, power));
+        let Writer { store, location, change, .. } = self.writer;
+        Staged { store, location, moved, name: self.name, change }
     }
 }
 
-/// A file without a name in the object's own folder, or one below `tmp` where the file system cannot; and how
-/// many folders were made for it.
-fn open_unnamed(at: &Location) -> (usize, io::Result<(File, Option<PathBuf>)>) {
+/// Its name below `tmp`, where a file without one cannot be had; removed unless the file got its place.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        fs::remove_quietly(&self.0);
+    }
+}
+
+/// A file without a name in the object's own folder, or one below `tmp` where the file system cannot.
+fn open_unnamed(at: &Location) -> io::Result<(File, Option<Temporary>)> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(0o666);
-    let mut made = 0;
     loop {
-        match open(&at.dir, flags, mode) {
-            Ok(file) => return (made, Ok((file.into(), None))),
-            Err(Errno::NOENT) => match fs::make_dirs(&at.dir) {
-                Ok(more) => made += more,
-                Err(error) => return (made, Err(error)),
-            },
+        match open(&at.dir, flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) => return Ok((file.into(), None)),
+            Err(Errno::NOENT) => fs::make_dirs(&at.dir)?,
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
                 let tmp = at.tmp_dir();
-                let named = fs::make_dirs(&tmp).and_then(|_| fs::create_temporary(&tmp));
-                return (made, named.map(|(file, path)| (file, Some(path))));
+                fs::make_dirs(&tmp)?;
+                let (file, path) = fs::create_temporary(&tmp)?;
+                return Ok((file, Some(Temporary(path))));
             }
-            Err(errno) => return (made, Err(errno.into())),
+            Err(errno) => return Err(errno.into()),
         }
     }
 }
 
-fn write_error(at: &Location, source: io::Error) -> WriteError {
+pub(super) fn write_error(at: &Location, source: io::Error) -> WriteError {
     let dir = at.dir.clone();
     match Errno::from_io_error(&source) {
         Some(Errno::NOSPC | Errno::DQUOT) => WriteError::NoSpace { dir },
         _ => WriteError::Io { dir, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{Devices, Reserve};
+    use crate::object::{ObjectPath, StoreConfig};
+    use swiftlet_types::hash_path::HashConf;
+
+    /// What `create` says to an announced PiB, more than any device here has.
+    fn announce_a_pib(preallocate: bool) -> Result<Writer, WriteError> {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("sda")).unwrap();
+        let hash = HashConf { prefix: vec![], suffix: b"endcap".to_vec() };
+        let mut config = StoreConfig::new(hash, Devices::new(root.path(), false));
+        config.preallocate = preallocate;
+        config.reserve = Reserve::Bytes(1);
+        let store = Arc::new(ObjectStore::new(config));
+        let path = ObjectPath { account: "a".into(), container: "c".into(), object: "o".into() };
+        let at = store.locate("sda", 7, 0, &path).unwrap();
+        store.create(&at, Some(1 << 50))
+    }
+
+    #[test]
+    fn what_is_only_announced_counts_where_room_is_set_aside_for_it() {
+        assert!(matches!(announce_a_pib(true), Err(WriteError::NoSpace { .. })));
+        assert!(announce_a_pib(false).is_ok());
     }
 }

@@ -56,6 +56,18 @@ pub enum ReadMetadataError {
     },
 }
 
+/// Opens the object file at `path`, whatever its name, and reads its metadata.
+pub fn open_with_metadata(
+    path: &std::path::Path,
+) -> std::io::Result<(File, Result<Metadata, ReadMetadataError>)> {
+    let file = File::open(path)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let dir = File::open(parent.unwrap_or(std::path::Path::new(".")))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let metadata = read(dir.as_fd(), file.as_fd(), &name);
+    Ok((file, metadata))
+}
+
 /// Reads the metadata of `file`, which is called `name` in the folder `dir`.
 pub fn read(dir: BorrowedFd<'_>, file: BorrowedFd<'_>, name: &str) -> Result<Metadata, ReadMetadataError> {
     let mut pickled = Vec::new();
@@ -84,6 +96,26 @@ pub fn read(dir: BorrowedFd<'_>, file: BorrowedFd<'_>, name: &str) -> Result<Met
         }
     }
     Ok(Metadata::from_pickle(&pickled)?)
+}
+
+/// Gives metadata that was written before Swift 2.16 the checksum that it lacks.
+pub fn add_missing_checksum(file: BorrowedFd<'_>) -> std::io::Result<()> {
+    match fgetxattr(file, CHECKSUM, &mut [0_u8; 0]) {
+        Err(Errno::NODATA) => {}
+        // it is there, or nothing can be said of it
+        _ => return Ok(()),
+    }
+    let mut pickled = Vec::new();
+    for piece in 0.. {
+        if pickled.len() > MAX_LEN || append_attribute(file, &piece_name(piece), &mut pickled).is_err() {
+            break;
+        }
+    }
+    // a side file's mark holds its checksum
+    if pickled.is_empty() || pickled.starts_with(SIDE_FILE_MARK) {
+        return Ok(());
+    }
+    Ok(fsetxattr(file, CHECKSUM, hex::encode(Md5::digest(pickled)).as_bytes(), XattrFlags::CREATE)?)
 }
 
 /// Why metadata could not be stored.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use swiftlet_storage::device::{Devices, Reserve};
 use swiftlet_storage::object::{
-    Location, Metadata, ObjectPath, ObjectStore, OpenError, OpenObject, OpenOptions, StoreConfig, WriteError,
-    hashes,
+    Change, Location, Metadata, ObjectPath, ObjectStore, OpenError, OpenObject, OpenOptions, StoreConfig,
+    WriteError, hashes,
 };
 use swiftlet_types::{HashConf, Timestamp};
 
@@ -86,13 +86,13 @@ pub fn put(
     fields: &[(&'static str, &[u8])],
 ) -> Result<(), WriteError> {
     let mut writer = store.create(at, Some(body.len() as u64))?;
-    writer.write(body)?;
+    writer.write(vec![bytes::Bytes::copy_from_slice(body)])?;
     let (size, etag) = writer.digest();
     let mut all = metadata(timestamp, fields);
     all.set("Content-Type", "text/plain");
     all.set("Content-Length", size.to_string());
     all.set("ETag", etag);
-    writer.commit(all)
+    writer.commit(all).map(Change::settle)
 }
 
 pub fn metadata(timestamp: &str, fields: &[(&'static str, &[u8])]) -> Metadata {
@@ -117,17 +117,13 @@ impl PythonSwift {
 
     /// Runs a script of `tests/python`, which works below `root`.
     pub fn run(script: &str, root: &Path) -> Self {
-        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        let venv = std::env::var("SWIFT_VENV").unwrap_or_else(|_| format!("{workspace}/target/venv"));
-        let mut child = Command::new(format!("{venv}/bin/python"))
+        let mut child = Command::new(swiftlet_testing::python())
             .arg(format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR")))
             .arg(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|e| {
-                panic!("no Python Swift in {venv} (set SWIFT_VENV, or run tests/setup): {e}")
-            });
+            .expect("python starts");
         let requests = child.stdin.take().expect("piped");
         let answers = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, requests, answers }

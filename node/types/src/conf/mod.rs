@@ -6,10 +6,12 @@
 //! file, section and option, and which remember what was asked for, so that what nobody asked for can be warned of.
 
 mod ini;
+mod node_count;
 mod options;
 mod paste;
 
 pub use ini::Ini;
+pub use node_count::NodeCount;
 pub use options::{OptionError, Options, is_true};
 pub use paste::{Factory, Pipeline};
 

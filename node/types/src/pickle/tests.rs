@@ -1,33 +1,16 @@
 //! The other side is the real CPython of `SWIFT_VENV`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use swiftlet_testing::run_python;
 
 use super::*;
 
 /// Gives each line of `input` to a Python program that answers with one line each.
 fn ask_python(program: &str, input: &str) -> Vec<String> {
-    let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/venv");
-    let venv = std::env::var_os("SWIFT_VENV").map_or(default, PathBuf::from);
-    let python = venv.join("bin/python");
-    let mut child = Command::new(&python)
-        .args(["-c", program])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("needs Python Swift: set SWIFT_VENV (no {}: {e})", python.display()));
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let input = input.to_owned();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("python runs");
-    writer.join().expect("writer ends").expect("python reads its input");
-    assert!(output.status.success(), "python failed");
-    String::from_utf8(output.stdout).expect("answers are ASCII").lines().map(str::to_owned).collect()
+    run_python(program, &[], input).lines().map(str::to_owned).collect()
 }
 
 /// A Python expression whose value is made of objects as fresh as those of `value`.
@@ -275,6 +258,27 @@ fn bounds_hold() {
     assert!(pickle.len() < 1000, "sharing keeps 2^50 leaves small");
     let again = decode(&pickle).expect("shared, not expanded");
     assert_eq!(encode(&again), pickle);
+}
+
+#[test]
+fn what_is_said_once_and_meant_often_is_bounded() {
+    let (many, long) = (1000, [&b"X\x10\x27\0\0"[..], &[b'x'; 10_000]].concat());
+    let numbers: Vec<u8> = (0..many as u16).flat_map(|n| [b'M', n as u8, (n >> 8) as u8]).collect();
+    let again = |what: &[u8]| what.repeat(many);
+    let arrays =
+        [b"carray\narray\nq\0X\x01\0\0\0Iq\x01]q\x02(", &numbers[..], b"e", &again(b"h\0h\x01h\x02\x86R")];
+    let dict: Vec<u8> = numbers.chunks(3).flat_map(|key| [key, b"N"].concat()).collect();
+    let classes =
+        b"ccopy_reg\n_reconstructor\nq\0cswift.common.swob\nHeaderKeyDict\nq\x01c__builtin__\ndict\nq\x02";
+    let dicts = [&classes[..], b"}q\x03(", &dict, b"u", &again(b"h\0h\x01h\x02h\x03\x87R")];
+    let bytes =
+        [b"c_codecs\nencode\nq\0X\x06\0\0\0latin1q\x01", &long[..], b"q\x02", &again(b"h\0h\x02h\x01\x86R")];
+    let key_pairs: Vec<u8> = numbers.chunks(3).flat_map(|n| [b"h\0", n, b"\x86N"].concat()).collect();
+    let keys = [&long[..], b"q\0}(", &key_pairs, b"u"];
+    for pickle in [arrays.concat(), dicts.concat(), bytes.concat(), keys.concat()] {
+        let decoded = decode(&[&pickle[..], b"."].concat());
+        assert_eq!(decoded.err(), Some(DecodeError::TooLarge("copies 32 times its length")));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::python;
+use swiftlet_testing::run_python;
 
 /// Reads a builder file of ours, works on with it and saves it again; prints what it makes of it.
 const WORK_ON: &str = r#"
@@ -45,7 +45,7 @@ fn builder_files_go_to_python_and_back() {
     file::save(&path, &builder).expect("saved");
     assert_eq!(file::load(&path).expect("ours"), builder);
 
-    let answer = python(WORK_ON, &[path.to_str().expect("text")], "");
+    let answer = run_python(WORK_ON, &[path.to_str().expect("text")], "");
     let (facts, balance) = answer.trim_end().split_once('\n').expect("two lines");
     let round = |x: f64| (x * 1e6).round() / 1e6;
     let devices: Vec<Value> =
@@ -149,7 +149,7 @@ fn rings_are_never_worse_than_pythons() {
     let mut random = random::Random::seeded("topologies");
     let topologies: Vec<_> = (0..150).map(|_| topology(&mut random)).collect();
     let input: String = topologies.iter().map(|topology| json!(topology).to_string() + "\n").collect();
-    let answers = python(BUILD_EACH, &[], &input);
+    let answers = run_python(BUILD_EACH, &[], &input);
     assert_eq!(answers.lines().count(), topologies.len());
     // Moves, dispersion and balance over all rounds after the first.
     let (mut ours_sum, mut theirs_sum) = ([0.0; 3], [0.0; 3]);

@@ -1,9 +1,11 @@
 //! What an account database says of the account as a whole.
 
 use super::super::broker::{Broker, Kind};
+use super::super::removal::is_old_enough;
 use super::super::{DbError, column};
 use super::Account;
 use rusqlite::Row;
+use swiftlet_types::Timestamp;
 
 /// The facts of an account. Timestamps are in the internal form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +78,12 @@ impl Broker<Account> {
     /// Whether the account has no containers.
     pub fn is_empty(&self) -> Result<bool, DbError> {
         Ok(self.info()?.container_count == 0)
+    }
+
+    /// Whether the database may go: the account was deleted before `age`, not put again since, and is empty.
+    pub fn is_reclaimable(&self, age: Timestamp) -> Result<bool, DbError> {
+        let info = self.info()?;
+        Ok(info.container_count == 0 && is_old_enough(&info.put_timestamp, &info.delete_timestamp, age))
     }
 
     /// Whether the account was marked deleted, be it empty or not: it may not be put again until it is reaped.

@@ -57,11 +57,28 @@ impl Kind for Account {
     const ROW_TABLE: &'static str = "container";
     const ROW_COLUMNS: &'static str =
         "name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, storage_policy_index";
+    const STAT_COLUMNS: &'static str = "account, created_at, put_timestamp, delete_timestamp, container_count, \
+                                        object_count, bytes_used, hash, id, status, status_changed_at, metadata";
+    const TRIED_ROW: &'static str = "INSERT INTO container (name, put_timestamp, delete_timestamp, object_count, \
+                                     bytes_used, deleted) VALUES ('', '0000000001.00000', '0', 3, 7, 0)";
     const RECLAIM_COLUMN: &'static str = "delete_timestamp";
+    const HASHED_VALUE: &'static str =
+        "put_timestamp || '-' || delete_timestamp || '-' || object_count || '-' || bytes_used";
+    /// All that is summed is hashed, too.
+    const TOTALS: &'static [(&'static str, &'static str, &'static str)] = &[];
     const LASTING_METADATA: &'static [&'static str] = &[];
+    const POLICY_COLUMN: &'static str = "0";
     const HAS_EPOCHS: bool = false;
     const PROBE: &'static str = "SELECT a.metadata, c.storage_policy_index, p.container_count \
                                  FROM account_stat a, container c, policy_stat p";
+
+    fn unnamed() -> Self {
+        Self { account: String::new() }
+    }
+
+    fn read_names(connection: &Connection) -> rusqlite::Result<Self> {
+        connection.query_row("SELECT account FROM account_stat", [], |row| Ok(Self { account: row.get(0)? }))
+    }
 
     fn migrate(transaction: &Connection) -> rusqlite::Result<()> {
         migrate::migrate(transaction)

@@ -1,6 +1,7 @@
 //! What a container database says of the container as a whole.
 
 use super::super::broker::{Broker, Fault};
+use super::super::removal::is_old_enough;
 use super::super::{DbError, column};
 use super::Container;
 use super::sharding::DbState;
@@ -151,6 +152,17 @@ impl Broker<Container> {
             return Ok(self.shard_usage()?.0 <= 0);
         }
         Ok(true)
+    }
+
+    /// Whether the database may go: the container was deleted before `age`, not put again since, and neither it nor
+    /// any shard holds an object.
+    pub fn is_reclaimable(&self, age: Timestamp) -> Result<bool, DbError> {
+        let info = self.info()?;
+        if !is_old_enough(&info.put_timestamp, &info.delete_timestamp, age) {
+            return Ok(false);
+        }
+        let has_shards = self.has_other_shard_ranges()? || info.db_state == DbState::Sharding;
+        Ok(!(has_shards && self.is_root_container()?) && self.is_empty()?)
     }
 
     /// Notes that the account was told these facts.

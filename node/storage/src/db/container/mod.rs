@@ -5,6 +5,7 @@ mod info;
 mod listing;
 mod merge;
 mod migrate;
+mod misplaced;
 mod record;
 mod shard_merge;
 mod shard_query;
@@ -23,7 +24,6 @@ pub use sharding::DbState;
 use super::broker::{Broker, BrokerOptions, Fault, Kind, NewDatabase};
 use super::{Connections, DbDir, DbError, column};
 use rusqlite::{Connection, Row, params};
-use std::path::Path;
 use std::sync::Arc;
 
 const OBJECT: &str = include_str!("object.sql");
@@ -57,20 +57,6 @@ impl Broker<Container> {
     ) -> Self {
         let kind = Container { account: account.into(), container: container.into() };
         Self::with_kind(kind, dir, connections, options)
-    }
-
-    /// The database whose file (of any epoch) is at `path`; its names are read from it.
-    pub fn of_existing(path: &Path, connections: Arc<Connections>) -> Result<Self, DbError> {
-        let missing = || DbError::Missing { path: path.to_owned() };
-        let dir = DbDir::of_file(path).ok_or_else(missing)?;
-        let mut broker = Self::new("", "", dir, connections, BrokerOptions::default());
-        let kind = broker.read("read names", |connection| {
-            let sql = "SELECT account, container FROM container_info";
-            let read = |row: &Row<'_>| Ok(Container { account: row.get(0)?, container: row.get(1)? });
-            Ok(connection.query_row(sql, [], read)?)
-        })?;
-        broker.kind = kind;
-        Ok(broker)
     }
 
     /// The account's name.
@@ -107,17 +93,47 @@ impl Kind for Container {
     const ROW_TABLE: &'static str = "object";
     const ROW_COLUMNS: &'static str =
         "name, created_at, size, content_type, etag, deleted, storage_policy_index";
+    const STAT_COLUMNS: &'static str = "account, container, created_at, put_timestamp, delete_timestamp, \
+                                        reported_put_timestamp, reported_delete_timestamp, \
+                                        reported_object_count, reported_bytes_used, hash, id, status, \
+                                        status_changed_at, metadata, x_container_sync_point1, \
+                                        x_container_sync_point2, storage_policy_index, reconciler_sync_point";
+    const TRIED_ROW: &'static str = "INSERT INTO object (name, created_at, size, content_type, etag, deleted) \
+                                     VALUES ('', '0000000001.00000', 7, '', '', 0)";
     const RECLAIM_COLUMN: &'static str = "created_at";
+    const HASHED_VALUE: &'static str = "created_at";
+    const TOTALS: &'static [(&'static str, &'static str, &'static str)] = &[
+        (
+            "object_count",
+            "SELECT coalesce(sum(object_count), 0) FROM policy_stat",
+            "SELECT coalesce(sum(1 - deleted), 0) FROM object",
+        ),
+        (
+            "bytes_used",
+            "SELECT coalesce(sum(bytes_used), 0) FROM policy_stat",
+            "SELECT coalesce(sum(size), 0) FROM object",
+        ),
+    ];
     /// What tells a shard from a root container, even when it is deleted.
     const LASTING_METADATA: &'static [&'static str] = &[
         "x-container-sysmeta-shard-quoted-root",
         "x-container-sysmeta-shard-root",
         "x-container-sysmeta-sharding",
     ];
+    const POLICY_COLUMN: &'static str = "storage_policy_index";
     const HAS_EPOCHS: bool = true;
     const PROBE: &'static str = "SELECT i.metadata, i.reconciler_sync_point, o.storage_policy_index, \
                                  p.storage_policy_index, s.reported, s.tombstones \
                                  FROM container_info i, object o, policy_stat p, shard_range s";
+
+    fn unnamed() -> Self {
+        Self { account: String::new(), container: String::new() }
+    }
+
+    fn read_names(connection: &Connection) -> rusqlite::Result<Self> {
+        let read = |row: &Row<'_>| Ok(Self { account: row.get(0)?, container: row.get(1)? });
+        connection.query_row("SELECT account, container FROM container_info", [], read)
+    }
 
     fn migrate(transaction: &Connection) -> rusqlite::Result<()> {
         migrate::migrate(transaction)
@@ -176,6 +192,18 @@ impl Kind for Container {
         let mut info = info::read(connection)?;
         broker.count_where_objects_are(&mut info)?;
         Ok(info.is_deleted())
+    }
+
+    fn check_replaceable(broker: &Broker<Self>) -> Result<(), DbError> {
+        match broker.sharding_initiated()? {
+            true => Err(DbError::Refused("the container is being sharded".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn carry_over(&self, existing: &Connection, arrival: &Connection) -> rusqlite::Result<()> {
+        let ranges = shard_query::read_all(existing)?;
+        shard_merge::merge_replicated(arrival, &self.name(), ranges)
     }
 
     fn reclaim(&self, transaction: &Connection, sync_timestamp: &str) -> rusqlite::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::super::DbError;
 use super::super::broker::Broker;
+use super::shard_query::read_one;
 use super::{Container, ShardRange};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -62,6 +63,25 @@ impl Broker<Container> {
         }
         self.write("merge shard ranges", |transaction| Ok(merge(transaction, ranges)?))
     }
+
+    /// Merges shard ranges that a replica sent. Once the container's own range has an epoch, one without is an old
+    /// replica's and would undo its sharding: it is passed over.
+    pub fn merge_replicated_shard_ranges(&self, ranges: Vec<ShardRange>) -> Result<(), DbError> {
+        let name = self.name();
+        self.write("merge shard ranges", |transaction| Ok(merge_replicated(transaction, &name, ranges)?))
+    }
+}
+
+/// See [`Broker::merge_replicated_shard_ranges`]; `name` is that of the container's own range.
+pub(super) fn merge_replicated(
+    transaction: &Connection,
+    name: &str,
+    mut ranges: Vec<ShardRange>,
+) -> rusqlite::Result<()> {
+    if read_one(transaction, name)?.is_some_and(|own| own.epoch.is_some()) {
+        ranges.retain(|range| range.name != name || range.epoch.is_some());
+    }
+    merge(transaction, ranges)
 }
 
 fn merge(transaction: &Connection, ranges: Vec<ShardRange>) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@ use super::super::broker::{Broker, Fault};
 use super::super::{DbError, column};
 use super::{Container, ShardRange, ShardState};
 use rusqlite::types::ToSql;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Which shard ranges are asked for. Empty texts are as good as none.
 #[derive(Debug, Clone, Default)]
@@ -121,10 +121,7 @@ impl Broker<Container> {
 
     /// The container's own shard range, deleted or not; `None` where it never had one.
     pub fn own_shard_range(&self) -> Result<Option<ShardRange>, DbError> {
-        let sql = format!("SELECT {} FROM shard_range WHERE name = ?1 LIMIT 1", ShardRange::COLUMNS);
-        self.read("read the own shard range", |connection| {
-            Ok(connection.prepare_cached(&sql)?.query_row([self.name()], ShardRange::from_row).optional()?)
-        })
+        self.read("read the own shard range", |connection| Ok(read_one(connection, &self.name())?))
     }
 
     pub(super) fn own_shard_range_or_whole(&self) -> Result<ShardRange, DbError> {
@@ -149,4 +146,16 @@ impl Broker<Container> {
             Ok(connection.prepare_cached(sql)?.query_row(params![a, b, c, self.name()], read)?)
         })
     }
+}
+
+/// The range called `name`, deleted or not.
+pub(super) fn read_one(connection: &Connection, name: &str) -> rusqlite::Result<Option<ShardRange>> {
+    let sql = format!("SELECT {} FROM shard_range WHERE name = ?1 LIMIT 1", ShardRange::COLUMNS);
+    connection.prepare_cached(&sql)?.query_row([name], ShardRange::from_row).optional()
+}
+
+/// Every range, deleted ones and the container's own among them.
+pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<ShardRange>> {
+    let sql = format!("SELECT {} FROM shard_range", ShardRange::COLUMNS);
+    connection.prepare_cached(&sql)?.query_map([], ShardRange::from_row)?.collect()
 }

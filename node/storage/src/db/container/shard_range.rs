@@ -2,7 +2,7 @@
 
 use super::super::column;
 use rusqlite::Row;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use swiftlet_types::Timestamp;
 
 /// How far a shard range has come. The numbers are Swift's, and a higher one wins at equal times.
@@ -167,6 +167,25 @@ impl ShardRange {
         (self.upper.is_empty(), &self.upper, self.state.number(), &self.lower, &self.name)
     }
 
+    /// The JSON object that replicas send; what [`from_json`](Self::from_json) reads.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "timestamp": self.timestamp.normal(),
+            "lower": self.lower,
+            "upper": self.upper,
+            "object_count": self.object_count,
+            "bytes_used": self.bytes_used,
+            "meta_timestamp": self.meta_timestamp.normal(),
+            "deleted": i64::from(self.deleted),
+            "state": self.state.number(),
+            "state_timestamp": self.state_timestamp.normal(),
+            "epoch": self.epoch.map(Timestamp::normal),
+            "reported": i64::from(self.reported),
+            "tombstones": self.tombstones,
+        })
+    }
+
     /// Reads the JSON object that replicas and sharders send; what is wrong with it otherwise.
     pub fn from_json(value: &Value) -> Result<Self, String> {
         let object = value.as_object().ok_or("a shard range is not an object")?;
@@ -265,7 +284,6 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn states_go_by_name_number_or_group() {
@@ -282,6 +300,7 @@ mod tests {
         let range = ShardRange::from_json(&good).unwrap();
         assert_eq!((range.state, range.tombstones, range.reported), (ShardState::Active, -1, false));
         assert_eq!(range.meta_timestamp, range.timestamp);
+        assert_eq!(ShardRange::from_json(&range.to_json()), Ok(range));
         for (key, bad) in [
             ("name", json!("a")),
             ("timestamp", json!(null)),

@@ -64,6 +64,15 @@ impl Broker<Container> {
         }
     }
 
+    /// Whether the container began to shard and has not come to its end.
+    pub fn sharding_required(&self) -> Result<bool, DbError> {
+        Ok(match self.db_state()? {
+            DbState::Sharding => true,
+            DbState::Unsharded => self.sharding_initiated()?,
+            _ => false,
+        })
+    }
+
     /// One broker a file: the one alone, or, while sharding, that of the retiring file (which takes no more
     /// rows) and that of the fresh one.
     pub fn component_brokers(&self) -> Result<Vec<Self>, DbError> {
@@ -77,14 +86,23 @@ impl Broker<Container> {
             .collect())
     }
 
-    /// Whether the container is no shard of another.
-    pub fn is_root_container(&self) -> Result<bool, DbError> {
+    /// `<account>/<container>` of the container that this one is a shard of, or its own.
+    pub fn root_name(&self) -> Result<String, DbError> {
+        Ok(self.noted_root()?.unwrap_or_else(|| self.name()))
+    }
+
+    /// What the metadata says of the root.
+    fn noted_root(&self) -> Result<Option<String>, DbError> {
         let metadata = self.metadata()?;
-        let root = match metadata.get(QUOTED_ROOT) {
+        Ok(match metadata.get(QUOTED_ROOT) {
             Some(quoted) => Some(String::from_utf8_lossy(&unquote(quoted)).into_owned()),
             None => metadata.get(ROOT).map(str::to_owned),
-        };
-        if let Some(root) = root {
+        })
+    }
+
+    /// Whether the container is no shard of another.
+    pub fn is_root_container(&self) -> Result<bool, DbError> {
+        if let Some(root) = self.noted_root()? {
             return Ok(root == self.name());
         }
         // A shard of old whose metadata went with its deletion is known by its own range being deleted; that

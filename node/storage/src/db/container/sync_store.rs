@@ -36,6 +36,17 @@ impl Broker<Container> {
         }
     }
 
+    /// Takes the container off the list: its database goes.
+    pub fn remove_from_sync_store(&self) -> Result<(), DbError> {
+        let link = self.sync_link(&self.file()?)?;
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(DbError::io(link, "remove the link", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The link's place: the file's own, with another first folder.
     fn sync_link(&self, file: &std::path::Path) -> Result<PathBuf, DbError> {
         let device = self.dir.device();

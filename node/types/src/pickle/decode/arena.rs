@@ -1,5 +1,6 @@
 //! Objects under construction, by index, and their freezing into [`Value`]s.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,12 +28,30 @@ pub(super) enum Object {
     Dict(DictClass, Vec<(Item, Item)>),
 }
 
-#[derive(Debug, Default)]
+/// How much longer than itself a pickle may become by what it says once and means often. Swift's own, where every
+/// device of a builder has the same keys, become a few times as long.
+const MAX_GROWTH: usize = 32;
+
+#[derive(Debug)]
 pub(super) struct Arena {
     objects: Vec<Object>,
+    /// What copies may still come to.
+    copies_left: Cell<usize>,
 }
 
 impl Arena {
+    /// For a pickle of so many bytes.
+    pub(super) fn new(pickle_len: usize) -> Arena {
+        Arena { objects: Vec::new(), copies_left: Cell::new(pickle_len.saturating_mul(MAX_GROWTH)) }
+    }
+
+    /// Counts a copy of so many items or bytes of what the pickle holds once.
+    pub(super) fn count_copy(&self, len: usize) -> Result<(), DecodeError> {
+        let left = self.copies_left.get().checked_sub(len);
+        self.copies_left.set(left.ok_or(DecodeError::TooLarge("copies 32 times its length"))?);
+        Ok(())
+    }
+
     pub(super) fn add(&mut self, object: Object) -> Item {
         self.objects.push(object);
         Item::Object(self.objects.len() - 1)
@@ -91,32 +110,35 @@ impl Arena {
             Object::Tuple(items) => Value::Tuple(items.iter().map(child).collect::<Result<_, _>>()?),
             Object::Dict(class, entries) => {
                 let entries = entries.iter().map(|(key, value)| Ok((child(key)?, child(value)?)));
-                Value::Dict(Arc::new(Dict { class: *class, entries: last_of_each_key(entries)? }))
+                Value::Dict(Arc::new(Dict { class: *class, entries: self.last_of_each_key(entries)? }))
             }
         };
         frozen.insert(index, (value.clone(), height + 1));
         Ok((value, height + 1))
     }
+
+    /// A key set twice keeps its first place and its last value, as in Python.
+    fn last_of_each_key(
+        &self,
+        entries: impl ExactSizeIterator<Item = Result<(Value, Value), DecodeError>>,
+    ) -> Result<Vec<(Value, Value)>, DecodeError> {
+        let mut place_of = HashMap::with_capacity(entries.len());
+        let mut unique: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (key, value) = entry?;
+            if matches!(key, Value::List(_) | Value::Dict(_) | Value::Array(_)) {
+                return Err(DecodeError::Inconsistent { what: "unhashable dict key", at: 0 });
+            }
+            let identity = encode(&key);
+            self.count_copy(identity.len())?;
+            let place = *place_of.entry(identity).or_insert(unique.len());
+            match unique.get_mut(place) {
+                Some(earlier) => earlier.1 = value,
+                None => unique.push((key, value)),
+            }
+        }
+        Ok(unique)
+    }
 }
 
 const TOO_DEEP: DecodeError = DecodeError::TooLarge("nested deeper than 64");
-
-/// A key set twice keeps its first place and its last value, as in Python.
-fn last_of_each_key(
-    entries: impl ExactSizeIterator<Item = Result<(Value, Value), DecodeError>>,
-) -> Result<Vec<(Value, Value)>, DecodeError> {
-    let mut place_of = HashMap::with_capacity(entries.len());
-    let mut unique: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let (key, value) = entry?;
-        if matches!(key, Value::List(_) | Value::Dict(_) | Value::Array(_)) {
-            return Err(DecodeError::Inconsistent { what: "unhashable dict key", at: 0 });
-        }
-        let place = *place_of.entry(encode(&key)).or_insert(unique.len());
-        match unique.get_mut(place) {
-            Some(earlier) => earlier.1 = value,
-            None => unique.push((key, value)),
-        }
-    }
-    Ok(unique)
-}

@@ -34,7 +34,7 @@ impl<'a> Machine<'a> {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
-            arena: Arena::default(),
+            arena: Arena::new(pickle.len()),
         }
     }
 
@@ -270,21 +270,23 @@ impl<'a> Machine<'a> {
             (Item::Global(Global::CodecsEncode), [Item::Atom(Value::Str(text)), Item::Atom(codec)])
                 if matches!(codec.as_bytes(), Some(b"latin1" | b"latin-1")) =>
             {
+                self.arena.count_copy(text.as_bytes().len())?;
                 latin1(text).map(|bytes| Item::Atom(Value::bytes(bytes)))
             }
             (Item::Global(Global::Array), [Item::Atom(typecode), items]) => {
-                self.array(typecode, items).map(|array| Item::Atom(Value::from(array)))
+                self.array(typecode, items)?.map(|array| Item::Atom(Value::from(array)))
             }
             (
                 Item::Global(Global::ArrayReconstructor),
                 [_, Item::Atom(typecode), Item::Atom(Value::Int(_)), items],
-            ) => self.array(typecode, items).map(|array| Item::Atom(Value::from(array))),
+            ) => self.array(typecode, items)?.map(|array| Item::Atom(Value::from(array))),
             (Item::Global(Global::Dict), []) => Some(self.arena.add(Object::Dict(DictClass::Plain, vec![]))),
             (
                 Item::Global(Global::Reconstructor),
                 [Item::Global(Global::HeaderKeyDict), Item::Global(Global::Dict), state],
             ) => match self.arena.get(state) {
                 Some(Object::Dict(_, entries)) => {
+                    self.arena.count_copy(entries.len())?;
                     let entries = entries.clone();
                     Some(self.arena.add(Object::Dict(DictClass::HeaderKeyDict, entries)))
                 }
@@ -296,18 +298,20 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn array(&self, typecode: &Value, items: &Item) -> Option<Array> {
-        let ints = match (items, self.arena.get(items)) {
-            (_, Some(Object::Ints(ints))) => ints,
-            (Item::Atom(machine_bytes), _) => return array_of_bytes(typecode, machine_bytes.as_bytes()?),
-            _ => return None,
+    fn array(&self, typecode: &Value, items: &Item) -> Step<Option<Array>> {
+        let array = match (items, self.arena.get(items)) {
+            (_, Some(Object::Ints(ints))) => {
+                self.arena.count_copy(ints.len())?;
+                array_of_ints(typecode, ints)
+            }
+            (Item::Atom(machine_bytes), _) => {
+                let bytes = machine_bytes.as_bytes().unwrap_or_default();
+                self.arena.count_copy(bytes.len())?;
+                array_of_bytes(typecode, bytes)
+            }
+            _ => None,
         };
-        Some(match typecode.as_bytes()? {
-            b"B" => Array::U8(ints.iter().map(|&int| int.try_into().ok()).collect::<Option<_>>()?),
-            b"H" => Array::U16(ints.iter().map(|&int| int.try_into().ok()).collect::<Option<_>>()?),
-            b"I" | b"L" => Array::U32(ints.clone()),
-            _ => return None,
-        })
+        Ok(array)
     }
 
     /// `cls.__new__(cls)` of a dict class: how protocol 2 begins a HeaderKeyDict.
@@ -438,6 +442,15 @@ fn int_of(bytes: &[u8]) -> Option<i64> {
 /// `text.encode('latin1')`.
 fn latin1(text: &Text) -> Option<Vec<u8>> {
     text.as_str()?.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
+}
+
+fn array_of_ints(typecode: &Value, ints: &[u32]) -> Option<Array> {
+    Some(match typecode.as_bytes()? {
+        b"B" => Array::U8(ints.iter().map(|&int| int.try_into().ok()).collect::<Option<_>>()?),
+        b"H" => Array::U16(ints.iter().map(|&int| int.try_into().ok()).collect::<Option<_>>()?),
+        b"I" | b"L" => Array::U32(ints.to_vec()),
+        _ => return None,
+    })
 }
 
 /// Before 2.7 Python wrote an array's items as the machine's own bytes, little-endian wherever Swift ran.
