@@ -1,6 +1,10 @@
 //! Which program we are called as: Swift's names, and what does their work.
 
-use crate::cli::{self, daemon, ring_builder, server};
+use crate::cli::client::ClientCommand;
+use crate::cli::host::HostCommand;
+use crate::cli::lookup::LookupCommand;
+use crate::cli::swauth::SwauthCommand;
+use crate::cli::{self, daemon, recon, reconciler_enqueue, relinker, ring_builder, server};
 use crate::role::{DaemonKind, ServerKind};
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,6 +19,22 @@ pub enum Command {
     Daemon(DaemonKind),
     /// `swift-ring-builder`, or by the name under which it locks its folder.
     RingBuilder(&'static str),
+    /// `swift-ring-builder-analyzer`
+    RingBuilderAnalyzer,
+    /// `swift-recon`
+    Recon,
+    /// `swift-object-relinker`
+    Relinker,
+    /// `swift-reconciler-enqueue`
+    ReconcilerEnqueue,
+    /// A tool that is a client of the cluster.
+    Client(ClientCommand),
+    /// A tool for one machine.
+    Host(HostCommand),
+    /// A tool that looks something up.
+    Lookup(LookupCommand),
+    /// One of swauth's.
+    Swauth(SwauthCommand),
     /// One that is known, and not built.
     NotBuilt(&'static str),
 }
@@ -27,55 +47,55 @@ const SERVERS: [ServerKind; 4] =
     [ServerKind::Proxy, ServerKind::Account, ServerKind::Container, ServerKind::Object];
 
 /// Those of Swift's commands that are not built yet, without `swift-`.
-const NOT_BUILT: [&str; 33] = [
-    "account-audit",
-    "account-auditor",
-    "account-info",
-    "account-reaper",
-    "account-replicator",
-    "config",
-    "container-auditor",
-    "container-deleter",
-    "container-info",
-    "container-reconciler",
-    "container-replicator",
-    "container-sharder",
-    "container-sync",
-    "dispersion-populate",
-    "dispersion-report",
-    "drive-audit",
-    "form-signature",
-    "get-nodes",
-    "init",
-    "manage-shard-ranges",
-    "object-auditor",
-    "object-expirer",
-    "object-info",
-    "object-reconstructor",
-    "object-relinker",
-    "object-replicator",
-    "oldies",
-    "orphans",
-    "recon",
-    "recon-cron",
-    "reconciler-enqueue",
-    "reload",
-    "ring-builder-analyzer",
-];
+const NOT_BUILT: [&str; 2] = ["container-sharder", "manage-shard-ranges"];
 
 impl Command {
     /// Every command that is built.
     pub fn built() -> impl Iterator<Item = Self> {
         let daemons = DaemonKind::ALL.into_iter().map(Self::Daemon);
-        SERVERS.into_iter().map(Self::Server).chain(daemons).chain([RING_BUILDER])
+        let clients = ClientCommand::ALL.into_iter().map(Self::Client);
+        let hosts = HostCommand::ALL.into_iter().map(Self::Host);
+        let lookups = LookupCommand::ALL.into_iter().map(Self::Lookup);
+        let swauth = SwauthCommand::ALL.into_iter().map(Self::Swauth);
+        SERVERS
+            .into_iter()
+            .map(Self::Server)
+            .chain(daemons)
+            .chain([
+                RING_BUILDER,
+                Self::RingBuilderAnalyzer,
+                Self::Recon,
+                Self::Relinker,
+                Self::ReconcilerEnqueue,
+            ])
+            .chain(clients)
+            .chain(hosts)
+            .chain(lookups)
+            .chain(swauth)
     }
 
-    /// Its name, without `swift-`.
+    /// Its name, without `swift-`; swauth's are whole.
     pub fn name(self) -> &'static str {
         match self {
             Self::Server(kind) => kind.name(),
             Self::Daemon(kind) => kind.name(),
             Self::RingBuilder(name) | Self::NotBuilt(name) => name,
+            Self::RingBuilderAnalyzer => "ring-builder-analyzer",
+            Self::Recon => "recon",
+            Self::Relinker => "object-relinker",
+            Self::ReconcilerEnqueue => "reconciler-enqueue",
+            Self::Client(command) => command.name(),
+            Self::Host(command) => command.name(),
+            Self::Lookup(command) => command.name(),
+            Self::Swauth(command) => command.name(),
+        }
+    }
+
+    /// Its name as it is called.
+    pub fn program(self) -> String {
+        match self {
+            Self::Swauth(command) => command.name().to_owned(),
+            other => format!("swift-{}", other.name()),
         }
     }
 
@@ -85,6 +105,14 @@ impl Command {
             Self::Server(kind) => server::run(kind, &arguments),
             Self::Daemon(kind) => daemon::run(kind, &arguments),
             Self::RingBuilder(name) => ring_builder::run(name, arguments),
+            Self::RingBuilderAnalyzer => ring_builder::analyzer::run(&arguments),
+            Self::Recon => recon::run(&arguments),
+            Self::Relinker => relinker::run(&arguments),
+            Self::ReconcilerEnqueue => reconciler_enqueue::run(&arguments),
+            Self::Client(command) => command.run(&arguments),
+            Self::Host(command) => command.run(&arguments),
+            Self::Lookup(command) => command.run(&arguments),
+            Self::Swauth(command) => command.run(&arguments),
             Self::NotBuilt(name) => {
                 eprintln!("swift-{name} is not yet built");
                 ExitCode::FAILURE
@@ -103,7 +131,7 @@ pub fn find(name: &str) -> Option<Command> {
 
 /// What `swiftlet --help` says of Swift's commands.
 pub fn help() -> String {
-    let names: Vec<_> = Command::built().map(|command| format!("  swift-{}", command.name())).collect();
+    let names: Vec<_> = Command::built().map(|command| format!("  {}", command.program())).collect();
     format!(
         "Swift's commands (swiftlet NAME, or NAME itself after swiftlet install-links DIR):\n{}",
         names.join("\n")
@@ -115,7 +143,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let called =
         arguments.first().map(Path::new).and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    match find(&called).filter(|_| called.starts_with("swift-")) {
+    match find(&called).filter(|command| called == command.program() || called.starts_with("swift-")) {
         Some(command) => command.run(arguments.into_iter().skip(1).collect()),
         None => cli::run(arguments),
     }
@@ -129,8 +157,8 @@ mod tests {
     fn swifts_names_are_found_with_and_without_their_prefix() {
         assert_eq!(find("swift-object-server"), Some(Command::Server(ServerKind::Object)));
         assert_eq!(find("proxy-server"), Some(Command::Server(ServerKind::Proxy)));
-        assert_eq!(find("swift-object-replicator"), Some(Command::NotBuilt("object-replicator")));
         assert_eq!(find("swift-ring-builder-safe"), Some(RING_BUILDER_SAFE));
+        assert_eq!(find("swauth-add-user"), Some(Command::Swauth(SwauthCommand::AddUser)));
         assert_eq!(find("swift-nonsense"), None);
     }
 

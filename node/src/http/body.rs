@@ -75,6 +75,14 @@ impl Body {
         self.length
     }
 
+    /// The bytes that are still to come, where all of them are here.
+    pub fn full_bytes(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Full(bytes) => Some(bytes),
+            Kind::Stream(_) => None,
+        }
+    }
+
     /// Whether it is known that nothing (more) comes.
     pub fn is_empty(&self) -> bool {
         self.length == Some(0)

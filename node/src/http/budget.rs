@@ -5,6 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// The most that is granted at once is what is free divided by this: whoever holds on to bytes for long (a disk that
+/// does not answer, a client that does not read) leaves enough for others, who go on in smaller pieces.
+const PORTIONS: usize = 64;
+/// What is granted however little is free.
+const LEAST_PORTION: usize = 4 << 10;
+
 /// Bytes of message bodies that may be in memory at once. A reader takes its share before it reads from the
 /// socket; the share returns when the last reference to the bytes is dropped. Clones share one budget.
 #[derive(Clone, Debug)]
@@ -31,6 +37,17 @@ impl Budget {
         permit.ok().and_then(Result::ok).map(|p| Share(Some(p)))
     }
 
+    /// Takes a fair portion of `wanted` bytes, or nothing where it is not free now.
+    pub(crate) fn take_portion(&self, wanted: usize) -> Share {
+        let portion = self.portion(wanted) as u32;
+        Share(Arc::clone(&self.free).try_acquire_many_owned(portion).ok())
+    }
+
+    /// How many of `wanted` bytes are a fair portion now.
+    pub(crate) fn portion(&self, wanted: usize) -> usize {
+        wanted.min((self.free() / PORTIONS).max(LEAST_PORTION))
+    }
+
     /// How many bytes are not taken.
     pub fn free(&self) -> usize {
         self.free.available_permits()
@@ -38,9 +55,9 @@ impl Budget {
 }
 
 impl Default for Budget {
-    /// 64 MiB.
+    /// 128 MiB: 64 KiB for twice as many connections as there may be by default.
     fn default() -> Self {
-        Self::new(64 << 20)
+        Self::new(128 << 20)
     }
 }
 
@@ -103,6 +120,17 @@ mod tests {
         assert!(budget.take(80, Duration::from_millis(20)).await.is_none());
         drop(twin);
         assert_eq!(budget.free(), 100);
+    }
+
+    #[tokio::test]
+    async fn the_less_is_free_the_less_one_is_granted() {
+        let budget = Budget::new(64 << 20);
+        assert_eq!(budget.portion(64 << 10), 64 << 10);
+        assert_eq!(budget.portion(2 << 20), 1 << 20);
+        let _taken = budget.take(63 << 20, Duration::ZERO).await.unwrap();
+        assert_eq!(budget.portion(64 << 10), 16 << 10);
+        let _more = budget.take(1 << 20, Duration::ZERO).await.unwrap();
+        assert_eq!((budget.portion(64 << 10), budget.portion(10)), (LEAST_PORTION, 10));
     }
 
     #[tokio::test]

@@ -70,6 +70,31 @@ pub trait Interim: Send + Sync {
     /// Sends an answer of this status (`100`) with these header fields. It may be called more than once; the
     /// first call takes the place of the plain `100 Continue` that reading the body would send.
     async fn send(&self, status: u16, headers: Headers) -> Result<(), BodyError>;
+
+    /// The body that follows on the one that has ended, to be asked for after a further 100: Swift's uploads of two
+    /// phases have one for each. `None` where nothing can follow.
+    fn next_body(&self) -> Option<Body> {
+        None
+    }
+}
+
+/// The protocol version as far as it matters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say all there is
+pub enum Version {
+    Http10,
+    #[default]
+    Http11,
+}
+
+impl Version {
+    /// As the request line has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
 }
 
 /// A request, as it came or as it is to be sent.
@@ -80,6 +105,8 @@ pub struct Request {
     pub path: Bytes,
     /// The query string as it stands in the request line, without `?`; empty where there is none.
     pub query: Bytes,
+    /// What the client speaks; requests are always sent as HTTP/1.1.
+    pub version: Version,
     /// The header fields.
     pub headers: Headers,
     /// The body; reading from it sends `100 Continue` first where the client waits for it.
@@ -97,6 +124,7 @@ impl Request {
             method,
             path: path.into(),
             query: Bytes::new(),
+            version: Version::default(),
             headers: Headers::new(),
             body: Body::empty(),
             peer: SocketAddr::from(([0, 0, 0, 0], 0)),

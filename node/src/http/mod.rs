@@ -6,7 +6,9 @@
 
 pub mod body;
 pub mod budget;
+pub mod byte_ranges;
 pub mod client;
+pub mod conditions;
 pub mod dates;
 pub mod headers;
 pub mod limits;
@@ -21,6 +23,6 @@ pub use budget::Budget;
 pub use client::{Client, ClientError, ClientOptions, Timeouts};
 pub use headers::Headers;
 pub use limits::Limits;
-pub use message::{Interim, Method, Request, Response};
+pub use message::{Interim, Method, Request, Response, Version};
 pub use server::ServerOptions;
 pub use service::Service;

@@ -74,14 +74,28 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
+/// The body of the standard answer of `status`.
+fn page(status: u16) -> String {
+    match words(status) {
+        Some((title, text)) if !text.is_empty() => format!("<html><h1>{title}</h1><p>{text}</p></html>"),
+        _ => String::new(),
+    }
+}
+
 impl Response {
     /// Swift's standard answer of this status: HTML, with a heading and an explanation where it has one.
     pub fn standard(status: u16) -> Self {
-        let body = match words(status) {
-            Some((title, text)) if !text.is_empty() => format!("<html><h1>{title}</h1><p>{text}</p></html>"),
-            _ => String::new(),
+        Self::html(status, page(status))
+    }
+
+    /// Announces the length of a body that is not going to be sent (HEAD, 204, 304), where nothing is announced yet.
+    /// A standard page counts for nothing: Swift makes it only where it is sent.
+    pub fn announce_unsent(&mut self) {
+        let Some(body) = self.body.full_bytes().filter(|_| !self.headers.contains("Content-Length")) else {
+            return;
         };
-        Self::html(status, body)
+        let length = if body == page(self.status).as_bytes() { 0 } else { body.len() };
+        self.headers.set_int("Content-Length", length);
     }
 
     /// An answer of this status with `body` under `text/html; charset=UTF-8`, the type that Swift gives its

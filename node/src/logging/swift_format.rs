@@ -48,7 +48,8 @@ where
         let mut found = FindTxn(None);
         attributes.record(&mut found);
         if let (Some(txn), Some(span)) = (found.0.filter(|txn| !txn.is_empty()), context.span(id)) {
-            span.extensions_mut().insert(Txn(txn));
+            // The same that the layer of another log may have put there.
+            span.extensions_mut().replace(Txn(txn));
         }
     }
 

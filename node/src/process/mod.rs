@@ -3,13 +3,15 @@
 
 mod notify;
 mod parent;
+mod priority;
 mod privileges;
 mod signals;
 mod stdio;
 mod worker;
 
-pub use notify::notify;
+pub use notify::{notification_address, notify};
 pub use parent::{Outcome, Parent, ProcessError};
-pub use privileges::{current_user, drop_privileges, raise_limits};
+pub use priority::Priority;
+pub use privileges::{current_user, drop_privileges, raise_limits, user_id};
 pub use stdio::leave_terminal;
 pub use worker::{Ready, Worker};

@@ -14,11 +14,15 @@ pub fn notify(state: &str) {
     {
         tracing::debug!(%error, "systemd was not notified");
     }
-    let name = format!("swift-notifications\0{}", std::process::id());
-    if let Ok(address) = SocketAddr::from_abstract_name(name) {
+    if let Ok(address) = notification_address(std::process::id()) {
         // Usually there is no such socket.
         let _ = send(&address, state);
     }
+}
+
+/// Where whoever wants to hear of a server's state listens: Swift's own notification socket.
+pub fn notification_address(pid: u32) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("swift-notifications\0{pid}"))
 }
 
 fn systemd_address(path: &OsStr) -> io::Result<SocketAddr> {

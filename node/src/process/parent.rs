@@ -71,12 +71,18 @@ pub struct Parent {
     stale: BTreeMap<u32, SystemTime>,
     old_sockets: Vec<OwnedFd>,
     stale_worker_timeout: Duration,
+    /// Whether the log goes to stderr too.
+    verbose: bool,
     signals: SignalSet,
 }
 
 impl Parent {
     /// A parent of one worker for each of `sockets`. Blocks signals: call it before there are threads.
-    pub fn new(sockets: Vec<TcpListener>, stale_worker_timeout: Duration) -> Result<Self, ProcessError> {
+    pub fn new(
+        sockets: Vec<TcpListener>,
+        stale_worker_timeout: Duration,
+        verbose: bool,
+    ) -> Result<Self, ProcessError> {
         let signals = SignalSet::block().map_err(system("block signals"))?;
         let mut parent = Self {
             sockets,
@@ -84,6 +90,7 @@ impl Parent {
             stale: BTreeMap::new(),
             old_sockets: Vec::new(),
             stale_worker_timeout,
+            verbose,
             signals,
         };
         parent.take_over();
@@ -150,7 +157,7 @@ impl Parent {
     }
 
     fn tell_that_we_are_ready(&mut self) -> Result<(), ProcessError> {
-        leave_terminal().map_err(system("leave the terminal"))?;
+        leave_terminal(self.verbose).map_err(system("leave the terminal"))?;
         for socket in std::mem::take(&mut self.old_sockets) {
             shut_down(&socket);
         }

@@ -16,10 +16,7 @@ pub fn drop_privileges(user: &str) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let Some((uid, gid)) = find_user(&std::fs::read_to_string(PASSWD)?, user) else {
-        let message = format!("there is no user {user:?} in {PASSWD} (option user)");
-        return Err(io::Error::new(io::ErrorKind::NotFound, message));
-    };
+    let (uid, gid) = ids_of(user)?;
     let mut groups = groups_of(&std::fs::read_to_string(GROUP).unwrap_or_default(), user);
     groups.push(gid);
     // SAFETY: plain system calls on values, and on a list that outlives them. libc's wrappers change every thread of
@@ -30,6 +27,19 @@ pub fn drop_privileges(user: &str) -> io::Result<()> {
         check(libc::setuid(uid))?;
     }
     Ok(())
+}
+
+/// The id of the user of that name (option `user`).
+pub fn user_id(user: &str) -> io::Result<u32> {
+    ids_of(user).map(|(uid, _)| uid)
+}
+
+/// User and group id of a user.
+fn ids_of(user: &str) -> io::Result<(libc::uid_t, libc::gid_t)> {
+    find_user(&std::fs::read_to_string(PASSWD)?, user).ok_or_else(|| {
+        let message = format!("there is no user {user:?} in {PASSWD} (option user)");
+        io::Error::new(io::ErrorKind::NotFound, message)
+    })
 }
 
 /// The name of the user that this process runs as, where the system has one.

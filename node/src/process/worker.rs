@@ -49,9 +49,9 @@ impl Worker {
 }
 
 impl Ready {
-    /// Leaves the terminal, and tells the parent.
-    pub fn tell(mut self) -> io::Result<()> {
-        leave_terminal()?;
+    /// Leaves the terminal, but for the log of a `verbose` server, and tells the parent.
+    pub fn tell(mut self, verbose: bool) -> io::Result<()> {
+        leave_terminal(verbose)?;
         self.0.write_all(b"ready")
     }
 }

@@ -7,11 +7,16 @@ mod daemon;
 mod proxy;
 mod server;
 mod storage;
+#[cfg(test)]
+pub mod testing;
+mod through_proxy;
+mod without_effect;
 
 pub use daemon::{DaemonKind, LoadedDaemon};
 pub use server::{Server, ServerKind};
 
 use crate::http::{Budget, Client, ClientOptions};
+use crate::serve::metrics::DaemonMetrics;
 use crate::serve::tls::TlsError;
 use crate::serve::{DevicePools, ListenError};
 use std::path::{Path, PathBuf};
@@ -30,6 +35,8 @@ pub struct Resources {
     pub client: Client,
     /// Threads for the devices.
     pub pools: DevicePools,
+    /// What its daemons did.
+    pub daemon_metrics: DaemonMetrics,
 }
 
 impl Resources {
@@ -39,7 +46,7 @@ impl Resources {
     /// until they can read them, and they could not before it let go.
     pub fn new(budget: Budget) -> Self {
         let client = Client::new(ClientOptions { budget: budget.clone(), ..ClientOptions::default() });
-        Self { budget, client, pools: DevicePools::default() }
+        Self { budget, client, pools: DevicePools::default(), daemon_metrics: DaemonMetrics::default() }
     }
 }
 
@@ -73,6 +80,15 @@ pub enum StartError {
     /// The proxy's pipeline cannot be built.
     #[error(transparent)]
     Pipeline(#[from] crate::proxy::pipeline::PipelineError),
+    /// The client of its cluster cannot be set up.
+    #[error(transparent)]
+    InternalClient(#[from] crate::internal_client::SetupError),
+    /// The client of other clusters cannot be set up.
+    #[error(transparent)]
+    WebClient(#[from] crate::web_client::WebClientError),
+    /// The object auditor's watchers cannot be set up.
+    #[error(transparent)]
+    Watcher(#[from] crate::object::auditor::WatcherError),
     /// A storage server's pipeline has a filter that is not there.
     #[error("{path} [{section}]: {why}")]
     Filter {

@@ -1,15 +1,14 @@
 //! The proxy: the pipeline of `proxy-server.conf` in front of the application.
 
 use super::StartError;
-use super::server::Beside;
+use super::server::{Beside, Built};
 use crate::http::Service;
 use crate::proxy::config::ProxyConfig;
-use crate::proxy::info_section::swift_section;
 use crate::proxy::pipeline::{self, EndOfPipeline};
 use crate::proxy::rings::Rings;
 use crate::proxy::server::Application;
 use crate::proxy::service::ProxyService;
-use std::net::SocketAddr;
+use crate::serve::ListenOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,25 +23,30 @@ pub(super) fn build(
     ini: &Ini,
     written: &Pipeline,
     swift: &Arc<SwiftConf>,
-    local: Option<SocketAddr>,
-    secure: bool,
-) -> Result<(Arc<dyn Service>, Option<Beside>), StartError> {
+    listen: &ListenOptions,
+) -> Result<Built, StartError> {
     let options = &written.app.options;
     let config = ProxyConfig::read(ini, options, &swift.policies)?;
     let swift_dir = options.str_or("swift_dir", "/etc/swift");
     let rings = Arc::new(Rings::load(Path::new(&swift_dir), &swift.policies)?);
-    let app = Arc::new(Application::new(config.clone(), swift, rings.clone())?);
-    let end = EndOfPipeline { app, swift_section: swift_section(&config, swift), config: &config };
-    let loaded = pipeline::load(ini, Arc::new(swift.constraints.clone()), end)?;
-    for word in &loaded.left_out {
-        tracing::warn!(
-            "the filter {word} belongs into every pipeline, but is not yet built; going on without it"
-        );
-    }
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
+    let app = Application::new(config.clone(), swift, rings.clone())?;
+    let end = EndOfPipeline::new(app, &config, swift, rings.clone());
+    let loaded = pipeline::load(ini, end)?;
     tracing::info!("Pipeline is \"{} proxy-server\"", loaded.words.join(" "));
-    let beside: Beside = Box::new(move || Box::pin(rings.keep_up_to_date(RING_POLL)));
-    Ok((Arc::new(ProxyService::new(loaded.app, local, secure)), Some(beside)))
+    let beside: Beside = Box::new(move |ended| {
+        Box::pin(async move {
+            ended.run_until_cancelled(rings.keep_up_to_date(RING_POLL)).await;
+        })
+    });
+    // URLs in answers follow from the listener that the request came by.
+    let on = |listen: &ListenOptions| -> Arc<dyn Service> {
+        Arc::new(ProxyService::new(loaded.app.clone(), listen.address().ok(), listen.is_secure()))
+    };
+    Ok(Built {
+        service: on(listen),
+        secure: listen.beside().as_ref().map(on),
+        requests: loaded.metrics,
+        beside: Some(beside),
+        warnings: loaded.warnings,
+    })
 }

@@ -1,7 +1,8 @@
-//! The shell around a storage server's service: a span that carries the transaction id, and a line for each
-//! request in Swift's format (`log_format`).
+//! The shell around a storage server's service: a span that carries the transaction id, and for each request its
+//! figures and a line in Swift's format (`log_format`).
 
 use super::Service;
+use super::metrics::{Asked, StorageMetrics};
 use crate::http::{Method, Request, Response};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,9 +20,10 @@ const DEFAULT_FORMAT: &str = "{remote_addr} - - [{time.d}/{time.b}/{time.Y}:{tim
 const QUOTED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'.').remove(b'-').remove(b'~').remove(b':');
 
-/// Logs requests.
+/// Logs and measures requests.
 pub struct AccessLog {
     inner: Arc<dyn Service>,
+    metrics: StorageMetrics,
     /// `None` where `log_requests` is off.
     format: Option<Vec<Piece>>,
 }
@@ -52,21 +54,28 @@ enum Field {
 
 impl AccessLog {
     /// Reads `log_requests` and `log_format`.
-    pub fn from_options(inner: Arc<dyn Service>, options: &Options) -> Result<Self, OptionError> {
+    pub fn from_options(
+        inner: Arc<dyn Service>,
+        metrics: StorageMetrics,
+        options: &Options,
+    ) -> Result<Self, OptionError> {
         let format = options.str("log_format").unwrap_or(DEFAULT_FORMAT);
         let format = parse(format).map_err(|why| options.error("log_format", why))?;
-        Ok(Self { inner, format: options.bool("log_requests", true).then_some(format) })
+        Ok(Self { inner, metrics, format: options.bool("log_requests", true).then_some(format) })
     }
-}
 
-#[async_trait]
-impl Service for AccessLog {
-    async fn call(&self, request: Request) -> Response {
+    async fn logged(&self, request: Request) -> Response {
         let txn = request.headers.get_str("X-Trans-Id").unwrap_or_default().to_owned();
         let span = tracing::info_span!("request", txn);
-        let Some(format) = &self.format else { return self.inner.call(request).instrument(span).await };
         let quiet = matches!(request.method, Method::Replicate | Method::Ssync)
             || request.headers.contains("X-Backend-Replication");
+        let wanted = match quiet {
+            true => tracing::enabled!(target: "access", tracing::Level::DEBUG),
+            false => tracing::enabled!(target: "access", tracing::Level::INFO),
+        };
+        let Some(format) = self.format.as_ref().filter(|_| wanted) else {
+            return self.inner.call(request).instrument(span).await;
+        };
         let facts = Facts::of(&request, txn);
         let begun = Instant::now();
         let response = self.inner.call(request).instrument(span.clone()).await;
@@ -75,6 +84,16 @@ impl Service for AccessLog {
             true => tracing::debug!(target: "access", "{}", facts.line(format, &response, begun.elapsed())),
             false => tracing::info!(target: "access", "{}", facts.line(format, &response, begun.elapsed())),
         }
+        response
+    }
+}
+
+#[async_trait]
+impl Service for AccessLog {
+    async fn call(&self, request: Request) -> Response {
+        let (asked, begun) = (Asked::of(&request), Instant::now());
+        let response = self.logged(request).await;
+        self.metrics.observe(&asked, &asked.answered(&response, begun.elapsed()));
         response
     }
 }

@@ -26,6 +26,8 @@ pub struct ListenOptions {
     pub keep_idle: Duration,
     /// `cert_file` and `key_file`, where the server speaks TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// `tls_bind_port`: TLS is spoken there, and `bind_port` stays plain. Swift has no such option.
+    pub tls_bind_port: Option<u16>,
 }
 
 /// Why a server cannot listen.
@@ -76,6 +78,13 @@ impl ListenOptions {
             (Some(_), None) => return Err(o.error("key_file", "is missing beside cert_file")),
             _ => None,
         };
+        let tls_bind_port = match o.int("tls_bind_port", 0u16)? {
+            0 => None,
+            _ if tls.is_none() => {
+                return Err(o.error("tls_bind_port", "needs cert_file and key_file beside it"));
+            }
+            port => Some(port),
+        };
         Ok(Self {
             bind_ip: o.str_or("bind_ip", "0.0.0.0"),
             bind_port,
@@ -83,6 +92,7 @@ impl ListenOptions {
             bind_timeout: Duration::from_secs(o.int("bind_timeout", 30)?),
             keep_idle: Duration::from_secs(keep_idle.into()),
             tls,
+            tls_bind_port,
         })
     }
 
@@ -102,6 +112,17 @@ impl ListenOptions {
                 Err(_) => std::thread::sleep(RETRY),
             }
         }
+    }
+
+    /// Where TLS is spoken beside the plain port.
+    pub fn beside(&self) -> Option<Self> {
+        let port = self.tls_bind_port?;
+        Some(Self { bind_port: port, tls_bind_port: None, ..self.clone() })
+    }
+
+    /// Whether `bind_port` itself speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some() && self.tls_bind_port.is_none()
     }
 
     /// The address to bind.
@@ -139,6 +160,18 @@ mod tests {
             let error = ListenOptions::from_options(&options(pairs)).unwrap_err();
             assert!(error.to_string().contains("bind_port wasn't properly set"), "{error}");
         }
+    }
+
+    #[test]
+    fn tls_beside_a_plain_port_needs_a_certificate() {
+        let plain = [("bind_port", "8080"), ("tls_bind_port", "8443")];
+        let error = ListenOptions::from_options(&options(&plain)).unwrap_err();
+        assert!(error.to_string().contains("tls_bind_port"), "{error}");
+        let both = [&plain[..], &[("cert_file", "c"), ("key_file", "k")]].concat();
+        let listen = ListenOptions::from_options(&options(&both)).unwrap();
+        assert!(!listen.is_secure());
+        let beside = listen.beside().unwrap();
+        assert_eq!((beside.bind_port, beside.is_secure()), (8443, true));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -47,6 +48,7 @@ pub enum PoolError {
 #[derive(Clone, Default)]
 pub struct DevicePools {
     pools: Arc<Mutex<HashMap<Box<str>, Arc<DevicePool>>>>,
+    jobs: Arc<AtomicU64>,
 }
 
 impl DevicePools {
@@ -57,7 +59,13 @@ impl DevicePools {
         device: &str,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
         self.pool(device).run(job).await
+    }
+
+    /// How many jobs [`run`](Self::run) was given so far: what a request costs in hand-offs to disks.
+    pub fn job_count(&self) -> u64 {
+        self.jobs.load(Ordering::Relaxed)
     }
 
     /// The pool of `device`.
@@ -170,7 +178,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     #[tokio::test]
     async fn a_stalled_device_stalls_no_other() {

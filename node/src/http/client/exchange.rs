@@ -46,6 +46,8 @@ pub struct Exchange {
     finished: bool,
     /// Whether the connection came from the pool, and nothing has come back on it since.
     stale_suspect: bool,
+    /// The body, where it went whole in one piece on such a connection: it can be sent again.
+    whole_body: Option<Bytes>,
     reader: Option<Reader>,
     writer: Option<Writer>,
     reunion: Arc<Reunion>,
@@ -73,6 +75,7 @@ impl Exchange {
             sent: 0,
             finished: matches!(length, BodyLength::None | BodyLength::Known(0)),
             stale_suspect: false,
+            whole_body: None,
             reader: None,
             writer: None,
             reunion: Arc::new(reunion),
@@ -108,7 +111,12 @@ impl Exchange {
         };
         self.head_sent = true;
         self.sent += chunk.len() as u64;
-        written.map_err(|error| self.io_error("while sending the body", error))?;
+        if self.stale_suspect && self.length == BodyLength::Known(chunk.len() as u64) {
+            // Whether it arrived shows when the answer is asked for.
+            self.whole_body = Some(chunk);
+        } else {
+            written.map_err(|error| self.io_error("while sending the body", error))?;
+        }
         if self.length == BodyLength::Known(self.sent) {
             self.request_is_out();
         }
@@ -133,10 +141,16 @@ impl Exchange {
         Ok(())
     }
 
+    /// Lets another chunked body follow on the one that was finished: in Swift's uploads of two phases the second one
+    /// comes after a further 100.
+    pub fn begin_another_body(&mut self) {
+        self.finished = false;
+    }
+
     /// The next answer, sending the head first where that is not done.
     ///
     /// Where a connection from the pool turns out to be closed, the request is sent again on a fresh one, but
-    /// only if no byte of its body was sent.
+    /// only if no byte of its body was sent, or all of it in one piece.
     pub async fn answer(&mut self) -> Result<Answer, ClientError> {
         loop {
             let outcome = match self.send_head().await {
@@ -145,7 +159,7 @@ impl Exchange {
             };
             match outcome {
                 Ok(head) => return self.take_answer(head),
-                Err(ReadHeadError::Closed | ReadHeadError::Io(_)) if self.stale_suspect && self.sent == 0 => {
+                Err(ReadHeadError::Closed | ReadHeadError::Io(_)) if self.can_send_again() => {
                     let (host, port) = &self.address;
                     let fresh = self.shared.connect(host, *port, &self.timeouts).await?;
                     self.use_connection(fresh);
@@ -178,13 +192,21 @@ impl Exchange {
         }
         let writer = self.writer.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         self.head_sent = true;
-        writer.write([&self.head]).await
+        match &self.whole_body {
+            Some(body) => writer.write([&self.head, body]).await,
+            None => writer.write([&self.head]).await,
+        }
+    }
+
+    fn can_send_again(&self) -> bool {
+        self.stale_suspect && (self.sent == 0 || self.whole_body.is_some())
     }
 
     async fn read_head(&mut self) -> Result<ResponseHead, ReadHeadError> {
         let reader = self.reader.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
         let head = reader.head(&self.shared.options.limits, Instant::now() + self.timeouts.node).await?;
         self.stale_suspect = false;
+        self.whole_body = None;
         Ok(ResponseHead::parse(&head, reader.scanner())?)
     }
 

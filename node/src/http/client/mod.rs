@@ -154,11 +154,9 @@ impl Client {
 impl Shared {
     async fn connect(&self, host: &str, port: u16, timeouts: &Timeouts) -> Result<Connection, ClientError> {
         let failed = |source| ClientError::Connect { node: node_name(host, port), source };
-        let connecting = async {
-            let ip = self.resolver.resolve(host).await?;
-            TcpStream::connect(SocketAddr::new(ip, port)).await
-        };
-        let connected = timeout(timeouts.connect, connecting).await;
+        // A name's first lookup has patience of its own: what is allowed to connect is meant for an address.
+        let ip = self.resolver.resolve(host).await.map_err(failed)?;
+        let connected = timeout(timeouts.connect, TcpStream::connect(SocketAddr::new(ip, port))).await;
         let stream = connected.map_err(|_| failed(std::io::ErrorKind::TimedOut.into()))?.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let (read, write) = stream.into_split();

@@ -5,9 +5,14 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// Names remembered at most; rings have fewer.
 const MAX_NAMES: usize = 16 << 10;
+/// How long a lookup may take where nothing is known yet, as when a cluster starts and all look up everybody.
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
+/// How long one may take where an address was known.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Looks names up and remembers the answers.
 pub(super) struct Resolver {
@@ -25,7 +30,7 @@ impl Resolver {
         Self { known: Mutex::default(), ttl }
     }
 
-    /// The address of `host`. While the name service fails, the last address that it gave holds good.
+    /// The address of `host`. While the name service fails or is slow, the last address that it gave holds good.
     pub(super) async fn resolve(&self, host: &str) -> io::Result<IpAddr> {
         if let Ok(address) = host.parse() {
             return Ok(address);
@@ -35,7 +40,10 @@ impl Resolver {
             known => known.map(|k| k.address),
         };
         // Tokio asks the system's resolver on a thread of its own.
-        let found = tokio::net::lookup_host((host, 0)).await.map(|mut all| all.next().map(|a| a.ip()));
+        let patience = if last_good.is_some() { PATIENCE } else { FIRST_PATIENCE };
+        let looked_up = timeout(patience, tokio::net::lookup_host((host, 0))).await;
+        let found =
+            looked_up.unwrap_or_else(|slow| Err(slow.into())).map(|mut all| all.next().map(|a| a.ip()));
         let address = match (found, last_good) {
             (Ok(Some(address)), _) | (Ok(None) | Err(_), Some(address)) => address,
             (Ok(None), None) => {

@@ -24,6 +24,9 @@ const DRAIN_LIMIT: u64 = 64 << 20;
 /// bytes unread would reset it, and the client might never see the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Turns of the runtime in which news that waits at a socket reaches whoever reads it.
+const TURNS: usize = 3;
+
 struct Connection<'a> {
     link: Arc<Link>,
     peer: SocketAddr,
@@ -57,6 +60,15 @@ pub(super) async fn run(
     connection.link.outbound.lock().await.writer.shutdown().await;
 }
 
+/// What an idle connection brought before the server was told to stop, if the two came at once: that is served yet, and
+/// nothing that is sent later.
+async fn sent_before(reader: &mut Reader) -> Option<std::io::Result<bool>> {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
+    reader.wait().now_or_never()
+}
+
 impl Connection<'_> {
     async fn proxy_line(&mut self, reader: Option<Reader>) -> Option<Reader> {
         let mut reader = reader?;
@@ -82,12 +94,12 @@ impl Connection<'_> {
     async fn serve_one(&self, mut reader: Reader, idle_timeout: Duration) -> Option<Reader> {
         if !reader.has_bytes() {
             let arrived = tokio::select! {
-                () = self.stop.cancelled() => return None,
-                arrived = timeout(idle_timeout, reader.wait()) => arrived,
+                biased;
+                arrived = timeout(idle_timeout, reader.wait()) => arrived.ok(),
+                () = self.stop.cancelled() => sent_before(&mut reader).await,
             };
-            let Ok(Ok(true)) = arrived else { return None };
+            let Some(Ok(true)) = arrived else { return None };
         }
-        reader.skip_empty_line();
         let deadline = Instant::now() + self.options.client_timeout;
         let head = match reader.head(&self.options.limits, deadline).await {
             Ok(head) => head,
@@ -109,7 +121,7 @@ impl Connection<'_> {
 
     async fn answer(&self, mut reader: Reader, head: RequestHead) -> Option<Reader> {
         let unread = !head.framing.ended();
-        if unread && !reader.reserve(head.framing.length().unwrap_or(u64::MAX)).await {
+        if unread && !reader.reserve_for_wait(head.framing.length().unwrap_or(u64::MAX)).await {
             tracing::warn!(client = %self.peer, "no memory for a request's body");
             return self.refuse(reader, error_answer::overloaded()).await;
         }
@@ -170,8 +182,8 @@ impl Connection<'_> {
         };
         let interim =
             head.expects_continue.then(|| Box::new(InterimSender(self.link.clone())) as Box<dyn Interim>);
-        let RequestHead { method, path, query, headers, .. } = head;
-        (Request { method, path, query, headers, body, peer: self.peer, interim }, kept)
+        let RequestHead { method, path, query, version, headers, .. } = head;
+        (Request { method, path, query, version, headers, body, peer: self.peer, interim }, kept)
     }
 
     async fn call(&self, request: Request) -> Response {

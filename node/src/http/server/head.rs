@@ -3,7 +3,7 @@
 use crate::http::wire::chunked::Decoder;
 use crate::http::wire::head::{HeadScanner, parse_length};
 use crate::http::wire::reader::Framing;
-use crate::http::{Headers, Method};
+use crate::http::{Headers, Method, Version};
 use bytes::Bytes;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
@@ -23,13 +23,6 @@ pub(super) struct RequestHead {
     pub(super) keep_alive: bool,
     /// Whether the client asked in words to keep the connection alive.
     pub(super) asked_keep_alive: bool,
-}
-
-/// The protocol version as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
-    Http10,
-    Http11,
 }
 
 /// Why a head is refused.
@@ -93,7 +86,7 @@ fn parse_request_line(line: &Bytes) -> Result<(Method, Bytes, Option<Version>), 
         _ => return Err(bad_syntax()),
     };
     let [method, target, ..] = words[..] else { return Err(bad_syntax()) };
-    if words.len() > 3 || method.is_empty() || target.is_empty() {
+    if words.len() > 3 {
         return Err(bad_syntax());
     }
     if version.is_none() && method != b"GET" {
@@ -115,7 +108,7 @@ fn parse_version(word: &[u8]) -> Result<Version, Refusal> {
             status: 505,
             message: format!("Invalid HTTP version ({})", number.escape_ascii()),
         }),
-        (1, 1..) => Ok(Version::Http11),
+        (1, 1) => Ok(Version::Http11),
         _ => Ok(Version::Http10),
     }
 }
@@ -147,7 +140,7 @@ fn parse_framing(fields: &Headers) -> Result<Framing, Refusal> {
     let mut codings = fields.get_all("Transfer-Encoding");
     match (lengths.next(), codings.next()) {
         (None, None) => Ok(Framing::Length(0)),
-        (Some(length), None) => match (parse_length(length), lengths.next()) {
+        (Some(length), None) => match (saturating_length(length), lengths.next()) {
             (Some(length), None) => Ok(Framing::Length(length)),
             _ => Err(Refusal::Bare),
         },
@@ -157,6 +150,12 @@ fn parse_framing(fields: &Headers) -> Result<Framing, Refusal> {
         (None, Some(_)) => Ok(Framing::Length(0)),
         (Some(_), Some(_)) => Err(Refusal::Bare),
     }
+}
+
+/// A length in digits; one past all numbers is as large as can be, and the service answers that it is too large.
+fn saturating_length(value: &[u8]) -> Option<u64> {
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    is_number.then(|| parse_length(value).unwrap_or(u64::MAX))
 }
 
 /// The fields as a WSGI application of Swift's gets them: names with an underscore are dropped (they could
@@ -205,12 +204,14 @@ mod tests {
         assert!(head.keep_alive);
         assert_eq!(parse("GET http://host:80/a?b HTTP/1.0\r\n\r\n").unwrap().path, &b"/a"[..]);
         assert_eq!(parse("GET /a\r\n\r\n").unwrap().version, Version::Http10);
+        assert_eq!(parse("GET  HTTP/1.1\r\n\r\n").unwrap().path, "");
     }
 
     #[test]
     fn bad_request_lines_get_swifts_messages() {
         let page = |status, message: &str| Refusal::Page { status, message: message.into() };
         for (line, want) in [
+            ("", page(400, "Bad request syntax ('')")),
             ("GET", page(400, "Bad request syntax ('GET')")),
             ("PUT /a", page(400, "Bad HTTP/0.9 request type ('PUT')")),
             ("GET /a b HTTP/1.1", page(400, "Bad request syntax ('GET /a b HTTP/1.1')")),
@@ -237,6 +238,12 @@ mod tests {
     }
 
     #[test]
+    fn a_length_past_all_numbers_is_the_largest() {
+        let head = with_headers("Content-Length: 99999999999999999999\r\n").unwrap();
+        assert_eq!(head.framing, Framing::Length(u64::MAX));
+    }
+
+    #[test]
     fn an_unknown_coding_is_left_to_the_service_and_ends_the_connection() {
         let head = with_headers("Transfer-Encoding: gzip, chunked\r\n").unwrap();
         assert_eq!((head.framing, head.keep_alive), (Framing::Length(0), false));
@@ -260,6 +267,7 @@ mod tests {
         assert!(keep("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
         assert!(!keep("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"));
         assert!(!keep("GET /\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(!keep("GET / HTTP/1.2\r\n\r\n"));
     }
 
     proptest! {

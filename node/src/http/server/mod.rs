@@ -107,7 +107,8 @@ pub async fn serve(
     let _ = clients.acquire_many(max_clients as u32).await;
 }
 
-async fn serve_stream(
+/// Serves one connection that somebody else accepted, until it ends.
+pub async fn serve_stream(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     peer: SocketAddr,
     options: &ServerOptions,

@@ -1,10 +1,11 @@
 //! What a service gets to hold of a connection: the request's body and the way to send 1xx answers.
 
 use crate::http::standard::reason;
-use crate::http::wire::incoming::Home;
+use crate::http::wire::chunked::Decoder;
+use crate::http::wire::incoming::{Home, IncomingBody};
 use crate::http::wire::reader::{Framing, Reader};
 use crate::http::wire::writer::Writer;
-use crate::http::{BodyError, Headers, Interim};
+use crate::http::{Body, BodyError, Headers, Interim};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -69,5 +70,16 @@ pub(super) struct InterimSender(pub(super) Arc<Link>);
 impl Interim for InterimSender {
     async fn send(&self, status: u16, headers: Headers) -> Result<(), BodyError> {
         self.0.outbound.lock().await.send_interim(status, &headers).await
+    }
+
+    fn next_body(&self) -> Option<Body> {
+        let (reader, _) = self
+            .0
+            .returned
+            .lock()
+            .take_if(|(_, framing)| matches!(framing, Framing::Chunked(_)) && framing.ended())?;
+        let framing = Framing::Chunked(Decoder::new());
+        let home = ConnectionHome { link: self.0.clone(), expects_continue: false };
+        Some(Body::stream(None, IncomingBody::new(reader, framing, home)))
     }
 }

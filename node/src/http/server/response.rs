@@ -1,7 +1,7 @@
 //! Sending an answer: its head and framing, then its body as it comes.
 
-use super::head::Version;
 use super::request::Link;
+use crate::http::Version;
 use crate::http::standard::reason;
 use crate::http::wire::chunked::LAST_CHUNK;
 use crate::http::wire::date;

@@ -2,7 +2,7 @@
 
 use super::super::{Headers, Limits};
 use bytes::Bytes;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 use smallvec::SmallVec;
 use std::ops::Range;
 use thiserror::Error;
@@ -114,6 +114,10 @@ fn trim_line_end(head: &[u8], mut line: Range<usize>) -> Range<usize> {
     line
 }
 
+/// The one field whose value clients of Swift send with NULs as they are: it may name what is reserved, which begins with
+/// one.
+const MAY_HOLD_NULS: &[u8] = b"x-symlink-target";
+
 /// Splits a header line into name and value. Space before the colon, a folded line and control characters in
 /// either part are refused: what one program takes for one header another may take for two.
 fn split_header(head: &[u8], line: Range<usize>) -> Result<(Range<usize>, Range<usize>), HeadError> {
@@ -123,7 +127,11 @@ fn split_header(head: &[u8], line: Range<usize>) -> Result<(Range<usize>, Range<
     if name.is_empty() || name.iter().any(|&b| b <= b' ' || b == 0x7f) {
         return Err(HeadError::BadHeader);
     }
-    if memchr3(b'\r', b'\n', 0, value).is_some() {
+    let forbidden = match name.eq_ignore_ascii_case(MAY_HOLD_NULS) {
+        true => memchr2(b'\r', b'\n', value),
+        false => memchr3(b'\r', b'\n', 0, value),
+    };
+    if forbidden.is_some() {
         return Err(HeadError::BadHeader);
     }
     let blank = |b: &u8| matches!(b, b' ' | b'\t');

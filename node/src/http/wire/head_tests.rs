@@ -36,6 +36,12 @@ fn refuses_what_could_be_read_two_ways() {
 }
 
 #[test]
+fn takes_reserved_names_where_clients_send_them() {
+    let headers = parse(b"PUT / HTTP/1.1\r\nX-Symlink-Target: \0c/\0o\r\n\r\n").unwrap();
+    assert_eq!(headers.get("x-symlink-target"), Some(&b"\0c/\0o"[..]));
+}
+
+#[test]
 fn limits_are_eventlets() {
     let limits = Limits { max_request_line: 10, max_header_line: 8, max_head_size: 30, max_header_count: 3 };
     assert_eq!(scan_all(b"12345678\n", &limits), Ok(None));

@@ -4,7 +4,7 @@ use super::chunked::{Decoder, Step};
 use super::head::{HeadError, HeadScanner};
 use crate::http::budget::Share;
 use crate::http::{BodyError, Budget, Limits};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use std::io;
 use std::time::Duration;
@@ -16,6 +16,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 const HEAD_BUFFER: usize = 16 << 10;
 /// The most body bytes one read takes.
 const BODY_BUFFER: usize = 64 << 10;
+
+/// What is reserved while a body's next bytes are waited for: however many peers are slow, they hold little.
+const IDLE_BUFFER: usize = 4 << 10;
 
 /// Where a body ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,13 +149,6 @@ impl Reader {
         }
     }
 
-    /// Skips an empty line, which some clients send after a body.
-    pub(crate) fn skip_empty_line(&mut self) {
-        if self.buf.starts_with(b"\r\n") {
-            self.buf.advance(2);
-        }
-    }
-
     /// The whole body where it is in the buffer already.
     pub(crate) fn whole_body(&mut self, framing: &Framing) -> Option<Bytes> {
         let length = usize::try_from(framing.length()?).ok()?;
@@ -191,11 +187,15 @@ impl Reader {
         }
     }
 
-    /// Takes the budget's share for `size` bytes ahead of reading them; whether there was one in time.
-    pub(crate) async fn reserve(&mut self, size: u64) -> bool {
-        let missing = (size.min(BODY_BUFFER as u64) as usize).saturating_sub(self.share.size());
+    /// Takes the budget's share for the first of `size` bytes ahead of waiting for them; whether there was one in time.
+    pub(crate) async fn reserve_for_wait(&mut self, size: u64) -> bool {
+        self.reserve(size.min(IDLE_BUFFER as u64) as usize, self.timeout).await
+    }
+
+    async fn reserve(&mut self, size: usize, patience: Duration) -> bool {
+        let missing = size.saturating_sub(self.share.size());
         if missing > 0 {
-            let Some(more) = self.budget.take(missing, self.timeout).await else { return false };
+            let Some(more) = self.budget.take(missing, patience).await else { return false };
             self.share.merge(more);
         }
         true
@@ -209,13 +209,33 @@ impl Reader {
         }
     }
 
+    /// Reads up to `size` bytes; 0 at the end.
     async fn fill(&mut self, size: usize) -> Result<usize, BodyError> {
-        if !self.reserve(size as u64).await {
+        let size = self.budget.portion(size);
+        if !self.reserve(self.buf.len() + size, self.timeout).await {
             return Err(BodyError::Timeout("memory for the body"));
         }
+        if let Some(read) = self.read_some(size).now_or_never() {
+            return Ok(read?);
+        }
+        let waiting = size.min(IDLE_BUFFER);
+        self.share.split(self.share.size().saturating_sub(self.buf.len() + waiting));
+        if self.buf.is_empty() {
+            self.buf = BytesMut::new();
+        }
         let patience = self.timeout;
-        let read = timeout(patience, self.read_some(size)).await;
-        Ok(read.map_err(|_| BodyError::Timeout("the body"))??)
+        let read = timeout(patience, self.read_some(waiting)).await;
+        let first = read.map_err(|_| BodyError::Timeout("the body"))??;
+        if first < waiting || first >= size {
+            return Ok(first);
+        }
+        // The rest of what came, so that one piece is passed on and not two.
+        let more = self.budget.portion(size - first);
+        if !self.reserve(self.buf.len() + more, Duration::ZERO).await {
+            return Ok(first);
+        }
+        let rest = self.read_some(more).now_or_never().transpose()?;
+        Ok(first + rest.unwrap_or(0))
     }
 
     async fn read_some(&mut self, size: usize) -> io::Result<usize> {

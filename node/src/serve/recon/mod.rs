@@ -1,9 +1,12 @@
-//! The `recon` filter of storage servers: `/recon/…` tells what `swift-recon` and the operator ask.
+//! The `recon` filter: `/recon/…` tells what `swift-recon` and the operator ask. Storage servers have it in front of
+//! them as [`Recon`]; the proxy's filter gives the same [`Answers`].
 //!
 //! `system` reads what the machine and its disks say now; `cache` what daemons left in the recon cache files.
 
 mod cache;
 mod system;
+
+pub use system::checksum;
 
 use super::Service;
 use crate::http::{Method, Request, Response};
@@ -16,11 +19,14 @@ use swiftlet_storage::device::Devices;
 use swiftlet_types::Policies;
 use swiftlet_types::conf::Options;
 
-/// The filter.
+/// The filter of a storage server.
 pub struct Recon {
     inner: Arc<dyn Service>,
-    sources: Arc<Sources>,
+    answers: Answers,
 }
+
+/// What is answered below `/recon/`, whichever server is asked.
+pub struct Answers(Arc<Sources>);
 
 /// Where the figures come from.
 struct Sources {
@@ -31,8 +37,15 @@ struct Sources {
 }
 
 impl Recon {
-    /// Reads the options of `[filter:recon]`.
+    /// The filter in front of `inner`.
     pub fn new(inner: Arc<dyn Service>, options: &Options, policies: &Policies) -> Self {
+        Self { inner, answers: Answers::new(options, policies) }
+    }
+}
+
+impl Answers {
+    /// Reads the options of `[filter:recon]`.
+    pub fn new(options: &Options, policies: &Policies) -> Self {
         let object_rings = policies.iter().map(|policy| policy.path_name("object"));
         let ring_names =
             ["account".to_owned(), "container".to_owned()].into_iter().chain(object_rings).collect();
@@ -43,22 +56,20 @@ impl Recon {
             swift_dir: options.str_or("swift_dir", "/etc/swift").into(),
             ring_names,
         };
-        Self { inner, sources: Arc::new(sources) }
+        Self(Arc::new(sources))
     }
-}
 
-#[async_trait]
-impl Service for Recon {
-    async fn call(&self, request: Request) -> Response {
-        let Some(what) = request.path.strip_prefix(b"/recon/") else { return self.inner.call(request).await };
+    /// The answer to `request`; `None` where it is for somebody else.
+    pub async fn answer(&self, request: &Request) -> Option<Response> {
+        let what = request.path.strip_prefix(b"/recon/")?;
         if !matches!(request.method, Method::Get | Method::Head) {
-            return Response::standard(405);
+            return Some(Response::standard(405));
         }
         let what = String::from_utf8_lossy(what).into_owned();
-        let sources = self.sources.clone();
+        let sources = self.0.clone();
         // Some of these wait for disks.
         let content = tokio::task::spawn_blocking(move || sources.answer(&what)).await;
-        match content {
+        Some(match content {
             Ok(Ok(Some(content))) => {
                 Response::new(200).with("Content-Type", "application/json").with_body(content.to_string())
             }
@@ -68,6 +79,16 @@ impl Service for Recon {
                 Response::plain(500, "Internal server error.")
             }
             Err(_) => Response::plain(500, "Internal server error."),
+        })
+    }
+}
+
+#[async_trait]
+impl Service for Recon {
+    async fn call(&self, request: Request) -> Response {
+        match self.answers.answer(&request).await {
+            Some(answer) => answer,
+            None => self.inner.call(request).await,
         }
     }
 }

@@ -70,12 +70,11 @@ pub(super) fn time() -> Value {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64()).into()
 }
 
-/// The MD5 of a file in hex, as Swift compares rings by; `None` where there is no such file.
-fn checksum(path: &Path) -> Option<String> {
+/// The MD5 of a file in hex, as Swift compares rings by.
+pub fn checksum(path: &Path) -> io::Result<String> {
     let mut digest = Md5::new();
-    let mut file = File::open(path).ok()?;
-    io::copy(&mut file, &mut HashWriter(&mut digest)).ok()?;
-    Some(hex::encode(digest.finalize()))
+    io::copy(&mut File::open(path)?, &mut HashWriter(&mut digest))?;
+    Ok(hex::encode(digest.finalize()))
 }
 
 struct HashWriter<'a>(&'a mut Md5);
@@ -127,13 +126,13 @@ impl Sources {
         let paths = self.ring_names.iter().map(|name| self.swift_dir.join(format!("{name}.ring.gz")));
         let sums = paths
             .filter(|path| path.exists())
-            .map(|path| (path.display().to_string(), checksum(&path).into()));
+            .map(|path| (path.display().to_string(), checksum(&path).ok().into()));
         Value::Object(sums.collect())
     }
 
     pub(super) fn swift_conf_checksum(&self) -> Value {
         let path = self.swift_dir.join("swift.conf");
-        json!({ path.display().to_string(): checksum(&path) })
+        json!({ path.display().to_string(): checksum(&path).ok() })
     }
 
     /// How much is in each device's `quarantined` folder: a folder's links less two are the folders in it.
