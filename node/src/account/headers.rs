@@ -1,6 +1,6 @@
 //! What an answer says of an account.
 
-use super::server::State;
+use super::state::State;
 use crate::database::answer::of_error;
 use crate::database::metadata::Kept;
 use crate::http::{Headers, Response};

@@ -1,6 +1,6 @@
 //! An account's listing in each of its forms.
 
-use super::server::State;
+use super::state::State;
 use crate::database::answer::of_error;
 use crate::database::listing::{Form, JsonArray};
 use crate::http::Response;

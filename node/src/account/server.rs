@@ -1,27 +1,26 @@
 //! The account server: which handler answers a request.
 
 use super::handlers;
-use crate::database::{DatabaseStore, Jobs, Outcome};
+use super::state::State;
+use crate::database::{DatabaseStore, Jobs, Outcome, replicate};
 use crate::http::{Method, Request, Response, Service};
 use async_trait::async_trait;
 use std::sync::Arc;
+use swiftlet_storage::db::Account;
 use swiftlet_types::SwiftConf;
 use swiftlet_types::conf::{OptionError, Options};
-
-/// What a handler works with.
-pub(super) struct State {
-    pub store: DatabaseStore,
-    pub swift: Arc<SwiftConf>,
-}
 
 /// Answers backend requests about accounts.
 pub struct AccountServer {
     state: Arc<State>,
     jobs: Jobs,
+    replication_server: bool,
 }
 
 /// The methods that are answered, as `Allow` names them.
-const ALLOWED: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
+const ALLOWED: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT, REPLICATE";
+/// The same where replicators are to ask another server.
+const ALLOWED_NO_REPLICATION: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
 /// Who answers; `swift-recon` and the recon middleware look for the part before the slash.
 const SERVER: &str = concat!("account-server/", env!("CARGO_PKG_VERSION"));
 
@@ -29,33 +28,33 @@ impl AccountServer {
     /// Reads the options of `[app:account-server]`.
     pub fn from_options(options: &Options, swift: Arc<SwiftConf>, jobs: Jobs) -> Result<Self, OptionError> {
         let store = DatabaseStore::from_options(options, swift.hash.clone())?;
-        Ok(Self { state: Arc::new(State { store, swift }), jobs })
+        let replication_server = options.bool("replication_server", true);
+        Ok(Self { state: Arc::new(State { store, swift }), jobs, replication_server })
     }
 
-    async fn dispatch(&self, request: Request) -> Outcome {
+    async fn dispatch(&self, mut request: Request) -> Outcome {
         if std::str::from_utf8(&request.path).is_err() {
             return Err(Response::html(412, "Invalid UTF8"));
         }
-        let handler = match request.method {
-            Method::Get => handlers::get,
-            Method::Head => handlers::head,
-            Method::Put => handlers::put,
-            Method::Post => handlers::post,
-            Method::Delete => handlers::delete,
+        let state = Arc::clone(&self.state);
+        let job = match request.method {
+            Method::Get => handlers::get(request, state)?,
+            Method::Head => handlers::head(request, state)?,
+            Method::Put => handlers::put(request, state)?,
+            Method::Post => handlers::post(request, state)?,
+            Method::Delete => handlers::delete(request, state)?,
+            Method::Replicate if self.replication_server && replicate::is_upload(&request) => {
+                return replicate::receive::<Account>(request, &state.store, &self.jobs).await;
+            }
+            Method::Replicate if self.replication_server => handlers::replicate(&mut request, state).await?,
             Method::Options => {
-                return Ok(Response::new(200).with("Allow", ALLOWED).with("Server", SERVER));
+                let allowed = if self.replication_server { ALLOWED } else { ALLOWED_NO_REPLICATION };
+                return Ok(Response::new(200).with("Allow", allowed).with("Server", SERVER));
             }
             _ => return Err(Response::standard(405)),
         };
-        let job = handler(request, Arc::clone(&self.state))?;
         self.jobs.run(&job.device, job.work).await?
     }
-}
-
-/// A request that was read: what remains is one job on its device's pool.
-pub(super) struct Job {
-    pub device: String,
-    pub work: Box<dyn FnOnce() -> Outcome + Send>,
 }
 
 #[async_trait]

@@ -1,21 +1,15 @@
 //! The container server: which handler answers a request.
 
-use super::account_update::AccountUpdate;
 use super::handlers;
+use super::state::State;
 use super::sync_to::SyncTargets;
-use crate::database::{DatabaseStore, Jobs, Outcome};
+use crate::database::{DatabaseStore, Jobs, Outcome, replicate};
 use crate::http::{Client, Method, Request, Response, Service, Timeouts};
 use async_trait::async_trait;
 use std::sync::Arc;
+use swiftlet_storage::db::Container;
 use swiftlet_types::SwiftConf;
 use swiftlet_types::conf::{OptionError, Options};
-
-/// What a handler works with.
-pub(super) struct State {
-    pub store: DatabaseStore,
-    pub swift: Arc<SwiftConf>,
-    pub sync_targets: SyncTargets,
-}
 
 /// Answers backend requests about containers.
 pub struct ContainerServer {
@@ -23,10 +17,13 @@ pub struct ContainerServer {
     jobs: Jobs,
     client: Client,
     timeouts: Timeouts,
+    replication_server: bool,
 }
 
 /// The methods that are answered, as `Allow` names them.
-const ALLOWED: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT, UPDATE";
+const ALLOWED: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT, REPLICATE, UPDATE";
+/// The same where replicators are to ask another server.
+const ALLOWED_NO_REPLICATION: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT, UPDATE";
 /// Who answers; `swift-recon` and the recon middleware look for the part before the slash.
 const SERVER: &str = concat!("container-server/", env!("CARGO_PKG_VERSION"));
 
@@ -44,7 +41,8 @@ impl ContainerServer {
             node: options.seconds("node_timeout", 3.0)?,
         };
         let state = State { store, swift, sync_targets: SyncTargets::from_options(options) };
-        Ok(Self { state: Arc::new(state), jobs, client, timeouts })
+        let replication_server = options.bool("replication_server", true);
+        Ok(Self { state: Arc::new(state), jobs, client, timeouts, replication_server })
     }
 
     async fn dispatch(&self, mut request: Request) -> Outcome {
@@ -62,8 +60,13 @@ impl ContainerServer {
             Method::Post => handlers::post(request, state)?,
             Method::Delete => handlers::delete(request, state)?,
             Method::Update => handlers::update(&mut request, state).await?,
+            Method::Replicate if self.replication_server && replicate::is_upload(&request) => {
+                return replicate::receive::<Container>(request, &state.store, &self.jobs).await;
+            }
+            Method::Replicate if self.replication_server => handlers::replicate(&mut request, state).await?,
             Method::Options => {
-                return Ok(Response::new(200).with("Allow", ALLOWED).with("Server", SERVER));
+                let allowed = if self.replication_server { ALLOWED } else { ALLOWED_NO_REPLICATION };
+                return Ok(Response::new(200).with("Allow", allowed).with("Server", SERVER));
             }
             _ => return Err(Response::standard(405)),
         };
@@ -72,25 +75,6 @@ impl ContainerServer {
             update.send(&self.client, &self.timeouts).await?;
         }
         Ok(done.answer)
-    }
-}
-
-/// A request that was read: one job on its device's pool, and perhaps a report to the account after it.
-pub(super) struct Job {
-    pub device: String,
-    pub work: Box<dyn FnOnce() -> Result<Done, Response> + Send>,
-}
-
-/// What a job came to.
-pub(super) struct Done {
-    pub answer: Response,
-    /// What the account's servers are told before the answer is given.
-    pub account_update: Option<AccountUpdate>,
-}
-
-impl From<Response> for Done {
-    fn from(answer: Response) -> Self {
-        Self { answer, account_update: None }
     }
 }
 

@@ -2,6 +2,17 @@
 
 use std::path::PathBuf;
 use swiftlet_types::conf::{Ini, Options};
+use swiftlet_types::names::quote;
+use swiftlet_types::sync_realms::Realms;
+
+/// Where a container goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SyncTarget {
+    /// The container there.
+    pub url: String,
+    /// The realm, in upper case, and its secret; `None` where the container's own secret alone opens the door.
+    pub realm: Option<(String, String)>,
+}
 
 /// What the server's configuration allows.
 #[derive(Debug, Clone)]
@@ -22,32 +33,43 @@ impl SyncTargets {
 
     /// What is wrong with an X-Container-Sync-To, in Swift's words. Reads the realms' file.
     pub fn check(&self, value: &str) -> Result<(), String> {
+        self.resolve(value).map(drop)
+    }
+
+    /// Where an X-Container-Sync-To leads, `None` for one that is empty, or what is wrong with it. Reads the realms'
+    /// file.
+    pub fn resolve(&self, value: &str) -> Result<Option<SyncTarget>, String> {
         let target = value.trim_end_matches('/');
         if target.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         match target.strip_prefix("//") {
-            Some(path) => self.check_realm(path, value),
-            None => self.check_url(target),
+            Some(path) => self.resolve_realm(path, value).map(Some),
+            None => {
+                self.check_url(target)?;
+                Ok(Some(SyncTarget { url: target.to_owned(), realm: None }))
+            }
         }
     }
 
     /// `//realm/cluster/account/container`, both in the realms' file.
-    fn check_realm(&self, path: &str, value: &str) -> Result<(), String> {
+    fn resolve_realm(&self, path: &str, value: &str) -> Result<SyncTarget, String> {
         let parts: Vec<&str> = path.split('/').collect();
-        let [realm, cluster, _, _] = parts[..] else {
+        let [realm, cluster, account, container] = parts[..] else {
             return Err(format!("Invalid X-Container-Sync-To format '{value}'"));
         };
-        let options = Ini::read(&self.realms_path).ok().and_then(|ini| {
-            let section = ini.sections().find(|section| section.eq_ignore_ascii_case(realm))?.to_owned();
-            ini.daemon(&section).ok()
-        });
-        let Some(options) = options.filter(|options| options.str("key").is_some()) else {
+        let realms = Ini::read(&self.realms_path).ok().and_then(|ini| Realms::from_ini(&ini).ok());
+        let known = realms.as_ref().and_then(|realms| realms.get(realm));
+        let Some((known, key)) = known.and_then(|known| Some((known, known.key.clone()?))) else {
             return Err(format!("No realm key for '{realm}'"));
         };
-        let knows_cluster =
-            options.with_prefix("cluster_").any(|(name, _)| name.eq_ignore_ascii_case(cluster));
-        if knows_cluster { Ok(()) } else { Err(format!("No cluster endpoint for '{realm}' '{cluster}'")) }
+        match known.endpoint(cluster) {
+            None => Err(format!("No cluster endpoint for '{realm}' '{cluster}'")),
+            Some(endpoint) => Ok(SyncTarget {
+                url: format!("{}/{}/{}", endpoint.trim_end_matches('/'), quote(account), quote(container)),
+                realm: Some((realm.to_uppercase(), key)),
+            }),
+        }
     }
 
     /// `http[s]://host[:port]/path` of an allowed host.
@@ -121,6 +143,9 @@ mod tests {
         )
         .unwrap();
         let targets = SyncTargets { allowed_hosts: vec![], realms_path };
+        let target =
+            SyncTarget { url: "http://one/v1/a%20b/c".into(), realm: Some(("REALM".into(), "k".into())) };
+        assert_eq!(targets.resolve("//realm/one/a b/c"), Ok(Some(target)));
         assert_eq!(targets.check("//realm/one/a/c"), Ok(()));
         assert_eq!(targets.check("//realm/two/a/c"), Err("No cluster endpoint for 'realm' 'two'".into()));
         assert_eq!(targets.check("//keyless/one/a/c"), Err("No realm key for 'keyless'".into()));

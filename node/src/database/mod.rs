@@ -5,10 +5,14 @@
 //! `swiftlet_storage::db`, and answers. Nothing is remembered between requests but open databases.
 
 pub mod answer;
+pub mod auditor;
+pub mod body;
 pub mod jobs;
 pub mod listing;
 pub mod metadata;
 pub mod params;
+pub mod replicate;
+pub mod replicator;
 pub mod store;
 pub mod target;
 #[cfg(test)]

@@ -14,6 +14,9 @@ use swiftlet_types::conf::{OptionError, Options};
 /// Databases kept open between requests. Each may hold a few connections of up to 512 KiB.
 const OPEN_DATABASES: NonZeroUsize = NonZeroUsize::new(128).expect("is not zero");
 
+/// The same of a daemon, which goes from one database to the next and meets none again soon.
+const OPEN_DATABASES_OF_DAEMON: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");
+
 /// Where the databases of a server or daemon lie, and how they are opened.
 pub struct DatabaseStore {
     /// The devices.
@@ -25,14 +28,23 @@ pub struct DatabaseStore {
 }
 
 impl DatabaseStore {
-    /// Reads the options that account and container servers and daemons share.
+    /// Reads the options of an account or container server.
     pub fn from_options(options: &Options, hash: HashConf) -> Result<Self, OptionError> {
+        Self::keeping_open(OPEN_DATABASES, options, hash)
+    }
+
+    /// Reads the same options of a daemon.
+    pub fn of_daemon(options: &Options, hash: HashConf) -> Result<Self, OptionError> {
+        Self::keeping_open(OPEN_DATABASES_OF_DAEMON, options, hash)
+    }
+
+    fn keeping_open(databases: NonZeroUsize, options: &Options, hash: HashConf) -> Result<Self, OptionError> {
         let reserve = options.str_or("fallocate_reserve", "1%").parse();
         Ok(Self {
             devices: Devices::new(options.str_or("devices", "/srv/node"), options.bool("mount_check", true)),
             reserve: reserve.map_err(|why: String| options.error("fallocate_reserve", why))?,
             hash,
-            connections: Connections::new(OPEN_DATABASES),
+            connections: Connections::new(databases),
         })
     }
 

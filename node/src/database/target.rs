@@ -35,7 +35,7 @@ pub enum Depth {
 }
 
 /// The account whose objects may have any names: the reconciler's queue.
-const MISPLACED_OBJECTS_ACCOUNT: &str = ".misplaced_objects";
+pub const MISPLACED_OBJECTS_ACCOUNT: &str = ".misplaced_objects";
 
 impl Target {
     /// Reads the path; the error is the answer.
@@ -56,7 +56,7 @@ impl Target {
         let mut next = || texts.next().ok_or_else(bad_path);
         let (device, partition, account) = (next()?, next()?, next()?);
         let target = Self { device, partition, account, container: texts.next(), object: texts.next() };
-        target.check_placement()?;
+        check_placement(&target.device, &target.partition)?;
         target.check_reserved_names()?;
         Ok(target)
     }
@@ -64,15 +64,6 @@ impl Target {
     /// The container's name; for handlers whose depth demands one.
     pub fn container(&self) -> &str {
         self.container.as_deref().unwrap_or_default()
-    }
-
-    fn check_placement(&self) -> Result<(), Response> {
-        for (kind, name) in [("device", &self.device), ("partition", &self.partition)] {
-            if name == "." || name == ".." {
-                return Err(Response::plain(400, format!("Invalid {kind}: {name}")));
-            }
-        }
-        Ok(())
     }
 
     /// Names of the reserved name space begin with its byte, and containers and objects agree on it.
@@ -98,6 +89,16 @@ impl Target {
             _ => Ok(()),
         }
     }
+}
+
+/// Refuses what would lead out of the folder it names.
+pub fn check_placement(device: &str, partition: &str) -> Result<(), Response> {
+    for (kind, name) in [("device", device), ("partition", partition)] {
+        if name == "." || name == ".." {
+            return Err(Response::plain(400, format!("Invalid {kind}: {name}")));
+        }
+    }
+    Ok(())
 }
 
 /// The request's X-Timestamp, which a change must carry.

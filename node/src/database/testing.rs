@@ -18,6 +18,13 @@ pub struct Read {
 }
 
 impl Read {
+    /// Reads an answer.
+    pub async fn of(answer: Response) -> Self {
+        let Response { status, headers, mut body, .. } = answer;
+        let body = body.read_all(1 << 20).await.expect("a whole body");
+        Self { status, headers, body: String::from_utf8(body.to_vec()).expect("text") }
+    }
+
     /// The value of a header field; empty where it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get_str(name).unwrap_or_default()
@@ -65,7 +72,5 @@ pub async fn ask(
         request.headers.set(*name, (*value).to_owned());
     }
     request.body = body.to_owned().into();
-    let Response { status, headers, mut body, .. } = server.call(request).await;
-    let body = body.read_all(1 << 20).await.expect("a whole body");
-    Read { status, headers, body: String::from_utf8(body.to_vec()).expect("text") }
+    Read::of(server.call(request).await).await
 }

@@ -1,7 +1,7 @@
 //! DELETE: marks an account deleted; the reaper takes it from there.
 
 use super::of_deleted;
-use crate::account::server::{Job, State};
+use crate::account::state::{Job, State};
 use crate::database::Target;
 use crate::database::answer::of_error;
 use crate::database::target::{Depth, timestamp};

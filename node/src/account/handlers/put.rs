@@ -2,7 +2,7 @@
 
 use super::of_deleted;
 use crate::account::headers::KEPT;
-use crate::account::server::{Job, State};
+use crate::account::state::{Job, State};
 use crate::database::answer::of_error;
 use crate::database::metadata::limits;
 use crate::database::target::{Depth, required, timestamp};

@@ -1,7 +1,7 @@
 //! What the handlers that change a container have in common.
 
 use crate::container::headers::POLICY_INDEX;
-use crate::container::server::State;
+use crate::container::state::State;
 use crate::database::answer::of_error;
 use crate::database::metadata::limits;
 use crate::database::{Outcome, Target};

@@ -4,7 +4,7 @@ use super::change::{auto_creates, ensure_exists, update_sync_store};
 use super::redirect::Redirect;
 use crate::container::account_update::AccountServers;
 use crate::container::headers::requested_policy;
-use crate::container::server::{Done, Job, State};
+use crate::container::state::{Done, Job, State};
 use crate::database::Target;
 use crate::database::answer::of_error;
 use crate::database::target::{Depth, timestamp};

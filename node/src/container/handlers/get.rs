@@ -5,7 +5,7 @@ use super::head::{info_if_any, with_headers};
 use super::shards::ShardListing;
 use crate::container::headers::{KEPT, of_container, requested_policy};
 use crate::container::listing;
-use crate::container::server::{Done, Job, State};
+use crate::container::state::{Done, Job, State};
 use crate::database::answer::of_error;
 use crate::database::listing::Form;
 use crate::database::target::{Depth, says_yes};

@@ -2,7 +2,7 @@
 
 use super::broker_for_reading;
 use crate::container::headers::{KEPT, of_container};
-use crate::container::server::{Job, State};
+use crate::container::state::{Job, State};
 use crate::database::answer::of_error;
 use crate::database::listing::Form;
 use crate::database::target::Depth;

@@ -8,6 +8,7 @@ mod post;
 mod put;
 mod put_object;
 mod redirect;
+mod replicate;
 mod shards;
 mod update;
 
@@ -16,16 +17,14 @@ pub(super) use get::get;
 pub(super) use head::head;
 pub(super) use post::post;
 pub(super) use put::put;
+pub(super) use replicate::replicate;
 pub(super) use shards::{is_shard_put, put_shards};
 pub(super) use update::update;
 
-use super::server::State;
+use super::state::State;
 use crate::database::Target;
 use crate::http::Response;
 use swiftlet_storage::db::{BrokerOptions, ContainerBroker};
-
-/// A body of shard ranges or rows may have as many bytes.
-const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// The broker of the request's container, for a GET or HEAD.
 fn broker_for_reading(target: &Target, state: &State) -> Result<ContainerBroker, Response> {

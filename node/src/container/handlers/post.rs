@@ -2,7 +2,7 @@
 
 use super::change::{broker_for_change, check_sync_to, update_metadata};
 use crate::container::headers::KEPT;
-use crate::container::server::{Job, State};
+use crate::container::state::{Job, State};
 use crate::database::Target;
 use crate::database::answer::of_error;
 use crate::database::target::{Depth, says_yes, timestamp};

@@ -4,7 +4,7 @@ use super::change::{broker_for_change, check_sync_to, create, put_answer, update
 use super::put_object::put_object;
 use crate::container::account_update::AccountServers;
 use crate::container::headers::{KEPT, POLICY_INDEX, requested_policy};
-use crate::container::server::{Done, Job, State};
+use crate::container::state::{Done, Job, State};
 use crate::database::Target;
 use crate::database::answer::of_error;
 use crate::database::target::{Depth, timestamp};

@@ -3,7 +3,7 @@
 use super::change::{auto_creates, broker_for_change, ensure_exists};
 use super::redirect::Redirect;
 use crate::container::headers::requested_policy;
-use crate::container::server::{Job, State};
+use crate::container::state::{Job, State};
 use crate::database::Target;
 use crate::database::answer::of_error;
 use crate::database::target::required;

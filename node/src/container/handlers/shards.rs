@@ -7,8 +7,9 @@ use super::get::listing_answer;
 use super::head::with_headers;
 use crate::container::headers::{KEPT, of_container, requested_policy};
 use crate::container::listing;
-use crate::container::server::{Done, Job, State};
+use crate::container::state::{Done, Job, State};
 use crate::database::answer::{of_error, refuse};
+use crate::database::body::read_body;
 use crate::database::listing::Form;
 use crate::database::target::{Depth, says_yes, timestamp};
 use crate::database::{Params, Target};
@@ -142,7 +143,7 @@ pub(in crate::container) async fn put_shards(
 }
 
 async fn read_ranges(request: &mut Request) -> Result<Vec<ShardRange>, Response> {
-    let body = super::update::read_body(request).await?;
+    let body = read_body(request).await?;
     let invalid = |why: String| refuse(400, format!("Invalid body: {why}"));
     let values: Vec<serde_json::Value> =
         serde_json::from_slice(&body).map_err(|error| invalid(error.to_string()))?;

@@ -2,7 +2,7 @@
 
 use super::plan::{Need, Suppressions, Verdict, need, verdict};
 use crate::container::account_update::report_headers;
-use crate::daemon::{Daemon, RateLimit};
+use crate::daemon::{Daemon, RateLimit, ReconCache, look_at_ring};
 use crate::database::{DatabaseStore, Jobs};
 use crate::http::{Client, Method, Request, Timeouts};
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ pub struct ContainerUpdater {
     account_suppression_time: Duration,
     suppressions: Mutex<Suppressions>,
     counts: Counts,
+    recon: ReconCache,
 }
 
 /// How many containers of a pass came to what.
@@ -56,7 +57,7 @@ impl ContainerUpdater {
             None => 50.0,
         };
         Ok(Self {
-            store: Arc::new(DatabaseStore::from_options(options, hash.clone())?),
+            store: Arc::new(DatabaseStore::of_daemon(options, hash.clone())?),
             account_ring,
             hash,
             client,
@@ -70,6 +71,7 @@ impl ContainerUpdater {
             account_suppression_time: options.seconds("account_suppression_time", 60.0)?,
             suppressions: Mutex::default(),
             counts: Counts::default(),
+            recon: ReconCache::from_options(options, "container"),
         })
     }
 
@@ -160,7 +162,9 @@ impl Daemon for ContainerUpdater {
         for counter in [&self.counts.successes, &self.counts.failures, &self.counts.no_changes] {
             counter.store(0, Ordering::Relaxed);
         }
-        self.suppressions.lock().expire(Instant::now());
+        look_at_ring(&self.account_ring).await;
+        let begun = Instant::now();
+        self.suppressions.lock().expire(begun);
         let store = Arc::clone(&self.store);
         let partitions = self.jobs.run("all devices", move || partitions(&store)).await.unwrap_or_default();
         let mut rate = RateLimit::new(self.containers_per_second);
@@ -174,6 +178,10 @@ impl Daemon for ContainerUpdater {
             no_changes = figure(&self.counts.no_changes),
             "container update sweep completed"
         );
+        let (recon, elapsed) = (self.recon.clone(), begun.elapsed().as_secs_f64());
+        let dump = move || recon.dump([("container_updater_sweep", elapsed.into())]);
+        // a panic there was told already
+        let _ = tokio::task::spawn_blocking(dump).await;
     }
 }
 
