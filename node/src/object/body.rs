@@ -1,7 +1,7 @@
 //! An object's bytes on their way out: read on the device's pool, one job ahead of what is being sent.
 
-use super::ranges::Segment;
-use crate::http::{Body, BodyError, BodyStream};
+use crate::http::byte_ranges::Piece;
+use crate::http::{Body, BodyError, BodyStream, Budget};
 use crate::serve::DevicePools;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -11,35 +11,44 @@ use tokio::task::JoinHandle;
 
 /// A body of up to so many bytes is read by the job that opens the object.
 pub(super) const ONE_JOB_LEN: usize = 64 << 10;
-/// How much one further job reads.
+/// How much one further job reads, where the budget grants it; [`ONE_JOB_LEN`] where not.
 const CHUNK_LEN: usize = 1 << 20;
 
 /// What is still to be read.
 #[derive(Debug)]
 pub(super) struct Source {
     reader: Reader,
-    segments: VecDeque<Segment>,
-    /// Whether the reader stands within the first segment.
+    pieces: VecDeque<Piece>,
+    /// Whether the reader stands within the first piece.
     begun: bool,
+    /// What is read ahead, for all clients that do not take it.
+    budget: Budget,
 }
 
 impl Source {
     /// The pieces of a body, those of the object from `reader`.
-    pub fn new(reader: Reader, segments: Vec<Segment>) -> Self {
-        Self { reader, segments: segments.into(), begun: false }
+    pub fn new(reader: Reader, pieces: Vec<Piece>, budget: Budget) -> Self {
+        Self { reader, pieces: pieces.into(), begun: false, budget }
+    }
+
+    /// The next piece, as long as one job reads it.
+    fn next_of_job(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let mut share = self.budget.take_portion(CHUNK_LEN);
+        let piece = self.next(share.size().max(ONE_JOB_LEN))?;
+        Ok(piece.map(|bytes| share.split(bytes.len()).attach(bytes)))
     }
 
     /// The next piece, of at most `limit` bytes where it is read from disk; `None` at the end.
     fn next(&mut self, limit: usize) -> Result<Option<Bytes>, ReadError> {
         loop {
-            let range = match self.segments.front() {
+            let range = match self.pieces.front() {
                 None => return Ok(None),
-                Some(Segment::Literal(bytes)) => {
+                Some(Piece::Literal(bytes)) => {
                     let bytes = bytes.clone();
-                    self.segments.pop_front();
+                    self.pieces.pop_front();
                     return Ok(Some(bytes));
                 }
-                Some(Segment::Object(range)) => range.clone(),
+                Some(Piece::Object(range)) => range.clone(),
             };
             if !self.begun {
                 self.reader.seek(range.start, range.end);
@@ -48,7 +57,7 @@ impl Source {
             let chunk = self.reader.read(limit)?;
             if self.reader.remaining() == 0 {
                 self.begun = false;
-                self.segments.pop_front();
+                self.pieces.pop_front();
             }
             if !chunk.is_empty() {
                 return Ok(Some(chunk));
@@ -57,15 +66,16 @@ impl Source {
     }
 
     fn len(&self) -> u64 {
-        self.segments.iter().map(Segment::len).sum()
+        self.pieces.iter().map(Piece::len_bytes).sum()
     }
 
     /// Reads what the job that opened the object may read: all of a small body, the beginning of another.
     pub fn begin(mut self) -> Result<Begun, ReadError> {
         let length = self.len();
         if length > ONE_JOB_LEN as u64 {
-            let first = self.next(CHUNK_LEN)?;
-            return Ok(Begun { length, first: first.unwrap_or_default(), rest: Some(self) });
+            let first = self.next_of_job()?.unwrap_or_default();
+            let rest = (!self.pieces.is_empty()).then_some(self);
+            return Ok(Begun { length, first, rest });
         }
         let first = self.next(ONE_JOB_LEN)?.unwrap_or_default();
         let Some(second) = self.next(ONE_JOB_LEN)? else { return Ok(Begun { length, first, rest: None }) };
@@ -98,13 +108,13 @@ impl Begun {
     }
 }
 
-type Piece = Result<(Source, Option<Bytes>), BodyError>;
+type ReadAhead = Result<(Source, Option<Bytes>), BodyError>;
 
 struct ObjectStream {
     pools: DevicePools,
     device: String,
     first: Option<Bytes>,
-    ahead: Option<JoinHandle<Piece>>,
+    ahead: Option<JoinHandle<ReadAhead>>,
 }
 
 impl ObjectStream {
@@ -112,7 +122,7 @@ impl ObjectStream {
         let (pools, device) = (self.pools.clone(), self.device.clone());
         self.ahead = Some(tokio::spawn(async move {
             let read = move || {
-                let piece = source.next(CHUNK_LEN);
+                let piece = source.next_of_job();
                 (source, piece)
             };
             let (source, piece) =
@@ -130,7 +140,7 @@ impl BodyStream for ObjectStream {
         }
         let Some(ahead) = self.ahead.take() else { return Ok(None) };
         let (source, piece) = ahead.await.map_err(|e| BodyError::Other(e.to_string()))??;
-        if piece.is_some() && !source.segments.is_empty() {
+        if piece.is_some() && !source.pieces.is_empty() {
             self.read_ahead(source);
         }
         Ok(piece)

@@ -1,14 +1,13 @@
 //! Telling container servers that an object changed, and leaving a note for the updater where that fails.
 
-use super::placement::Placement;
-use super::server::ObjectServer;
 use super::stored_headers::canonical;
 use crate::http::headers::has_prefix;
 use crate::http::{Body, Client, Headers, Method, Request, Response, Timeouts};
 use crate::serve::DevicePools;
 use bytes::Bytes;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use swiftlet_storage::object::async_pending::AsyncPending;
 use swiftlet_storage::object::{ObjectPath, ObjectStore};
 use swiftlet_types::Timestamp;
@@ -72,16 +71,16 @@ pub(super) enum Outcome {
 }
 
 impl Updates {
-    /// Sends `update` to `target`, or leaves a note where that fails or there is none.
-    pub async fn send_or_save(&self, target: Option<Target>, mut update: Update) {
+    /// Sends `update` to `target`, or leaves a note where that fails or there is none. Whether either was done.
+    pub async fn send_or_save(&self, target: Option<Target>, mut update: Update) -> bool {
         if let Some(target) = target {
             match self.send(&target, &update).await {
-                Outcome::Done => return,
+                Outcome::Done => return true,
                 Outcome::Redirected(container_path, _) => update.container_path = Some(container_path),
                 Outcome::Failed => {}
             }
         }
-        self.save(update).await;
+        self.save(update).await
     }
 
     /// Sends `update` to `target`; why it failed goes to the log.
@@ -120,32 +119,58 @@ impl Updates {
         }
     }
 
-    async fn save(&self, update: Update) {
-        let time =
-            update.headers.get_str("X-Meta-Timestamp").or_else(|| update.headers.get_str("X-Timestamp"));
-        let Some(timestamp) = time.and_then(|text| text.parse::<Timestamp>().ok()) else {
-            tracing::error!(path = %update.path.name(), "a container update without X-Timestamp is dropped");
-            return;
-        };
-        let Update { op, path, container_path, headers, db_state, device, policy } = update;
-        let headers = headers.iter().map(|(name, value)| (canonical(name), value.clone()));
-        let pending = AsyncPending {
-            op: op.as_str().to_owned(),
-            path,
-            headers: headers.collect(),
-            db_state,
-            container_path,
-            successes: Vec::new(),
-            redirect_history: Vec::new(),
-        };
-        let store = self.store.clone();
-        let folder = store.config().devices.path_of(&device);
-        let job = move || pending.save(&folder, policy, &store.config().hash, timestamp);
-        match self.pools.run(&device, job).await {
-            Ok(Ok(_)) => {}
+    async fn save(&self, update: Update) -> bool {
+        let (store, device) = (self.store.clone(), update.device.clone());
+        match self.pools.run(&device, move || update.save(&store)).await {
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => tracing::error!(%device, %error, "could not save a container update"),
             Err(error) => tracing::error!(%error, "could not save a container update"),
         }
+        false
+    }
+}
+
+impl Update {
+    /// Leaves a note for the updater.
+    pub fn save(self, store: &ObjectStore) -> io::Result<()> {
+        let (device, policy, hash) = (self.folder(store), self.policy, &store.config().hash);
+        let (pending, timestamp) = self.into_pending()?;
+        pending.save(&device, policy, hash, timestamp).map(drop)
+    }
+
+    /// Leaves a note for the updater unless there is one already that no container has been told by. So whoever is
+    /// cut off while leaving many does not begin from the start.
+    pub fn save_anew(self, store: &ObjectStore) -> io::Result<()> {
+        let (device, policy, hash) = (self.folder(store), self.policy, &store.config().hash);
+        let (pending, timestamp) = self.into_pending()?;
+        let there = AsyncPending::read(&pending.file(&device, policy, hash, timestamp));
+        match there {
+            Ok(Some(there)) if there.successes.is_empty() && there.op == pending.op => Ok(()),
+            _ => pending.save(&device, policy, hash, timestamp).map(drop),
+        }
+    }
+
+    /// The folder of the object's device.
+    fn folder(&self, store: &ObjectStore) -> PathBuf {
+        store.config().devices.path_of(&self.device)
+    }
+
+    fn into_pending(self) -> io::Result<(AsyncPending, Timestamp)> {
+        let time = self.headers.get_str("X-Meta-Timestamp").or_else(|| self.headers.get_str("X-Timestamp"));
+        let Some(timestamp) = time.and_then(|text| text.parse::<Timestamp>().ok()) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an update without X-Timestamp"));
+        };
+        let headers = self.headers.iter().map(|(name, value)| (canonical(name), value.clone()));
+        let pending = AsyncPending {
+            op: self.op.as_str().to_owned(),
+            path: self.path,
+            headers: headers.collect(),
+            db_state: self.db_state,
+            container_path: self.container_path,
+            successes: Vec::new(),
+            redirect_history: Vec::new(),
+        };
+        Ok((pending, timestamp))
     }
 }
 
@@ -180,6 +205,11 @@ pub(super) struct UpdateContext {
 }
 
 impl UpdateContext {
+    /// Of no request: what is told on the node's own account.
+    pub fn own() -> Self {
+        Self { headers: Headers::new(), referer: "-".to_owned() }
+    }
+
     /// Of `request`, while its headers are still there.
     pub fn of(request: &Request) -> Self {
         Self { headers: request.headers.clone(), referer: referer(request) }
@@ -201,7 +231,7 @@ impl UpdateContext {
     }
 
     /// The container servers to tell: as many devices as hosts, or none.
-    fn targets(&self) -> Vec<Option<Target>> {
+    pub fn targets(&self) -> Vec<Option<Target>> {
         let partition = self.header("X-Container-Partition");
         let hosts: Vec<&str> = self.header("X-Container-Host").split(',').map(str::trim).collect();
         let devices: Vec<&str> = self.header("X-Container-Device").split(',').map(str::trim).collect();
@@ -220,7 +250,7 @@ impl UpdateContext {
     }
 
     /// The shard that holds the row now, as the proxy knew it.
-    fn container_path(&self) -> Option<String> {
+    pub fn container_path(&self) -> Option<String> {
         let quoted = self.headers.get("X-Backend-Quoted-Container-Path").map(unquote);
         let path = quoted.or_else(|| self.headers.get("X-Backend-Container-Path").map(<[u8]>::to_vec))?;
         let path = String::from_utf8(path).ok()?;
@@ -243,47 +273,6 @@ fn referer(request: &Request) -> String {
         line.push_str(&String::from_utf8_lossy(&request.query));
     }
     line
-}
-
-impl ObjectServer {
-    /// Tells the container servers that the request names. Waits for them no longer than
-    /// `container_update_timeout`; what takes longer goes on behind the answer.
-    pub(super) async fn update_container(
-        &self,
-        op: Method,
-        context: &UpdateContext,
-        placement: &Placement,
-        row: Headers,
-    ) {
-        let mut headers = row;
-        for (name, value) in context.common_headers(placement.policy).iter() {
-            headers.set(name.clone(), value.clone());
-        }
-        let update = Update {
-            op,
-            path: placement.path.clone(),
-            container_path: context.container_path(),
-            headers,
-            db_state: context.headers.get_str("X-Container-Root-Db-State").map(str::to_owned),
-            device: placement.device.clone(),
-            policy: placement.policy,
-        };
-        let send = |target| {
-            let (updates, update) = (self.updates.clone(), update.clone());
-            tokio::spawn(async move { updates.send_or_save(target, update).await })
-        };
-        let sending: Vec<_> = context.targets().into_iter().map(send).collect();
-        let wait = async {
-            for one in sending {
-                // a panic in there has been reported by the runtime
-                let _ = one.await;
-            }
-        };
-        let timeout: Duration = self.config.container_update_timeout;
-        if tokio::time::timeout(timeout, wait).await.is_err() {
-            tracing::debug!(?timeout, path = %placement.path.name(), "Container update timeout");
-        }
-    }
 }
 
 const OVERRIDES: [&str; 2] =

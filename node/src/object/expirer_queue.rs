@@ -1,11 +1,12 @@
 //! The expirer's queue: rows in the containers of `.expiring_objects`, one for each object with a time of deletion.
 
+use super::checks::integer;
 use super::config::EXPIRER_CONTAINERS;
 use super::container_update::{Target, Update, UpdateContext};
 use super::placement::{Placement, says_yes};
 use super::server::ObjectServer;
 use crate::http::Method;
-use swiftlet_storage::object::ObjectPath;
+use swiftlet_storage::object::{ObjectPath, ObjectState};
 
 /// Times of deletion are written with ten digits; later ones are capped.
 const MAX_DELETE_AT: i64 = 9_999_999_999;
@@ -68,6 +69,30 @@ impl ObjectServer {
         if targets.is_empty() {
             targets.push(None);
         }
+        let update = self.entry(context, placement, timestamp, row_time, change, container);
+        for target in targets {
+            self.updates.send_or_save(target, update.clone()).await;
+        }
+    }
+
+    /// The entry of an object at `placement`, as it is on disk: for whoever has no request that tells more.
+    pub(super) fn entry_of(&self, placement: &Placement, state: &ObjectState) -> Option<Update> {
+        let new = state.metadata.get("X-Delete-At").and_then(|value| integer(value)).filter(|at| *at > 0)?;
+        let change = DeleteAtChange { old: 0, new, object_bytes: state.size };
+        let container = self.expirer_container(new, &placement.path);
+        let (time, row_time) = (state.timestamp.internal(), state.data_timestamp.internal());
+        Some(self.entry(&UpdateContext::own(), placement, &time, Some(&row_time), change, container))
+    }
+
+    fn entry(
+        &self,
+        context: &UpdateContext,
+        placement: &Placement,
+        timestamp: &str,
+        row_time: Option<&str>,
+        change: DeleteAtChange,
+        container: String,
+    ) -> Update {
         let mut update = self.queue_update(Method::Put, context, placement, timestamp, change.new, container);
         update.headers.set_int("X-Size", 0);
         update.headers.set("X-Etag", MD5_OF_NOTHING);
@@ -77,9 +102,7 @@ impl ObjectServer {
         if let Some(time) = row_time {
             update.headers.set("X-Content-Type-Timestamp", time.to_owned());
         }
-        for target in targets {
-            self.updates.send_or_save(target, update.clone()).await;
-        }
+        update
     }
 
     /// Always by way of the updater: nobody waits for it.

@@ -66,6 +66,25 @@ impl MimeReader {
         }
     }
 
+    /// Whether all that the body holds was read; the parts may go on in [another](Self::go_on_with).
+    pub async fn is_at_end_of_body(&mut self) -> Result<bool, MimeError> {
+        if !self.buffer.is_empty() {
+            return Ok(false);
+        }
+        match self.body.next().await? {
+            None => Ok(true),
+            Some(chunk) => {
+                self.buffer.extend_from_slice(&chunk);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Reads what follows from `body`.
+    pub fn go_on_with(&mut self, body: Body) {
+        self.body = body;
+    }
+
     /// The next bytes of this part; `None` at its end.
     pub async fn read(&mut self) -> Result<Option<Bytes>, MimeError> {
         while self.place == Place::InPart {

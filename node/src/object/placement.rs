@@ -6,7 +6,6 @@ use swiftlet_storage::device::DeviceError;
 use swiftlet_storage::object::{Location, ObjectPath, ObjectStore};
 use swiftlet_types::conf::is_true;
 use swiftlet_types::names::{is_reserved, quote, split_path};
-use swiftlet_types::policy::PolicyKind;
 use swiftlet_types::{Policies, Timestamp};
 
 /// The object that a request is about: `/device/partition/account/container/object` and the policy's header.
@@ -21,34 +20,13 @@ pub(super) struct Placement {
 impl Placement {
     /// Reads it from `request`; the error is the answer.
     pub fn of(request: &Request, policies: &Policies) -> Result<Self, Response> {
-        let index = request.headers.get_str("X-Backend-Storage-Policy-Index");
-        let Some(policy) = policies.by_header(index) else {
-            let text = format!("No policy with index {}", index.unwrap_or("None"));
-            return Err(Response::plain(503, text));
-        };
-        if policy.kind != PolicyKind::Replication {
-            // Fragments have names and commits of their own; a whole object in their place would pass for damage.
-            return Err(Response::plain(
-                501,
-                format!("Policy {} is erasure coded: not yet built", policy.name()),
-            ));
-        }
-        let bad_path = || Response::plain(400, format!("Invalid path: {}", quote(&request.path)));
-        let segments = split_path(&request.path, 5, 5, true).ok_or_else(bad_path)?;
-        let text = |at: usize| {
-            let segment = segments.get(at).copied().unwrap_or_default();
-            std::str::from_utf8(segment).map(str::to_owned).map_err(|_| bad_path())
-        };
-        let device = text(0)?;
-        if device == "." || device == ".." {
-            return Err(Response::plain(400, format!("Invalid device: {device}")));
-        }
-        let partition = text(1)?;
-        let partition =
-            partition.parse().map_err(|_| Response::plain(400, format!("Invalid partition: {partition}")))?;
+        let policy = policy_of(request, policies)?;
+        let segments = split_path(&request.path, 5, 5, true).ok_or_else(|| bad_path(request))?;
+        let text = |at: usize| text_at(&segments, at).ok_or_else(|| bad_path(request));
+        let (device, partition) = device_and_partition(text(0)?, &text(1)?)?;
         let path = ObjectPath { account: text(2)?, container: text(3)?, object: text(4)? };
         check_reserved_names(&path)?;
-        Ok(Self { device, partition, path, policy: policy.index })
+        Ok(Self { device, partition, path, policy })
     }
 
     /// Where it lies, if its device may be used now.
@@ -60,6 +38,60 @@ impl Placement {
     pub fn insufficient_storage(&self) -> Response {
         insufficient_storage(&self.device)
     }
+}
+
+/// The partition that a replicator's request is about: `/device/partition[/suffix[-suffix]…]` and the policy's
+/// header.
+#[derive(Debug, Clone)]
+pub(super) struct PartitionPlacement {
+    pub device: String,
+    pub partition: u64,
+    pub policy: u32,
+    /// As they stand in the path.
+    pub suffixes: Vec<String>,
+}
+
+impl PartitionPlacement {
+    /// Reads it from `request`; the error is the answer.
+    pub fn of(request: &Request, policies: &Policies) -> Result<Self, Response> {
+        let policy = policy_of(request, policies)?;
+        let segments = split_path(&request.path, 2, 3, true).ok_or_else(|| bad_path(request))?;
+        let text = |at: usize| text_at(&segments, at).ok_or_else(|| bad_path(request));
+        let (device, partition) = device_and_partition(text(0)?, &text(1)?)?;
+        let suffixes = match text(2)? {
+            none if none.is_empty() => Vec::new(),
+            some => some.split('-').map(str::to_owned).collect(),
+        };
+        Ok(Self { device, partition, policy, suffixes })
+    }
+}
+
+/// The index of the policy that the request's header names.
+fn policy_of(request: &Request, policies: &Policies) -> Result<u32, Response> {
+    let index = request.headers.get_str("X-Backend-Storage-Policy-Index");
+    let Some(policy) = policies.by_header(index) else {
+        let text = format!("No policy with index {}", index.unwrap_or("None"));
+        return Err(Response::plain(503, text));
+    };
+    Ok(policy.index)
+}
+
+fn bad_path(request: &Request) -> Response {
+    Response::plain(400, format!("Invalid path: {}", quote(&request.path)))
+}
+
+/// A segment as text, empty where there is none; `None` where it is not UTF-8.
+fn text_at(segments: &[&[u8]], at: usize) -> Option<String> {
+    std::str::from_utf8(segments.get(at).copied().unwrap_or_default()).map(str::to_owned).ok()
+}
+
+fn device_and_partition(device: String, partition: &str) -> Result<(String, u64), Response> {
+    if device == "." || device == ".." {
+        return Err(Response::plain(400, format!("Invalid device: {device}")));
+    }
+    let partition =
+        partition.parse().map_err(|_| Response::plain(400, format!("Invalid partition: {partition}")))?;
+    Ok((device, partition))
 }
 
 /// Names of the reserved name space (those with a NUL) begin with it, and containers and objects agree on it.
@@ -137,16 +169,6 @@ mod tests {
         for bad in [&b"/sda/1/a/c/\0o"[..], b"/sda/1/a/\0c/o", b"/sda/1/a/c/o\0", b"/sda/1/a\0/c/o"] {
             assert_eq!(place(bad).unwrap_err(), 400, "{}", bad.escape_ascii());
         }
-    }
-
-    #[test]
-    fn an_erasure_coded_policy_is_refused() {
-        let conf = "[storage-policy:0]\nname=a\npolicy_type=erasure_coding\nec_type=liberasurecode_rs_vand\n\
-                    ec_num_data_fragments=4\nec_num_parity_fragments=2\n";
-        let ini = swiftlet_types::conf::Ini::parse("swift.conf", conf).expect("parses");
-        let request = Request::new(Method::Put, "/sda/1/a/c/o");
-        let answer = Placement::of(&request, &Policies::from_ini(&ini).expect("a policy")).unwrap_err();
-        assert_eq!(answer.status, 501);
     }
 
     #[test]

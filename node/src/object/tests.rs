@@ -1,5 +1,7 @@
 //! The server's answers, from requests as a proxy sends them to files on a real disk.
 
+mod slow_clients;
+
 use super::config::{ObjectServerConfig, store_config};
 use super::server::ObjectServer;
 use crate::http::{
@@ -15,34 +17,47 @@ use swiftlet_storage::object::async_pending::AsyncPending;
 use swiftlet_types::conf::Options;
 use swiftlet_types::{Constraints, HashConf, Policies, Timestamp};
 
-struct Node {
-    root: tempfile::TempDir,
-    server: ObjectServer,
+pub(super) mod fragments;
+mod replicate;
+mod settle;
+
+pub(super) struct Node {
+    pub root: tempfile::TempDir,
+    pub server: Arc<ObjectServer>,
+    pub pools: DevicePools,
 }
 
 impl Node {
-    fn new() -> Self {
+    pub fn new() -> Self {
+        Self::with("container_update_timeout", "5")
+    }
+
+    /// A node with this option beside those that every test needs.
+    pub fn with(option: &str, value: &str) -> Self {
+        Self::with_policies(option, value, Policies::new(vec![]).expect("policy 0"))
+    }
+
+    pub fn with_policies(option: &str, value: &str, policies: Policies) -> Self {
+        Self::with_options(&[(option, value)], policies)
+    }
+
+    pub fn with_options(more: &[(&str, &str)], policies: Policies) -> Self {
         let root = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(root.path().join("sda")).expect("a device");
         let options = Options::new("object-server.conf", "app:object-server")
             .with("devices", &root.path().to_string_lossy())
             .with("mount_check", "false")
-            .with("fallocate_reserve", "0")
-            .with("container_update_timeout", "5");
+            .with("fallocate_reserve", "0");
+        let options = more.iter().fold(options, |options, (option, value)| options.with(option, value));
         let hash = HashConf { prefix: vec![], suffix: b"endcap".to_vec() };
-        let store = Arc::new(ObjectStore::new(store_config(&options, hash).expect("good options")));
+        let store = store_config(&options, hash).expect("good options").with_policies(&policies);
+        let store = Arc::new(ObjectStore::new(store));
         let config = ObjectServerConfig::from_options(&options).expect("good options");
-        let policies = Policies::new(vec![]).expect("policy 0");
         let client = Client::new(ClientOptions::default());
-        let server = ObjectServer::new(
-            config,
-            policies,
-            Constraints::default(),
-            store,
-            DevicePools::default(),
-            client,
-        );
-        Self { root, server }
+        let pools = DevicePools::default();
+        let server =
+            ObjectServer::new(config, policies, Constraints::default(), store, pools.clone(), client);
+        Self { root, server: Arc::new(server), pools }
     }
 
     async fn call(&self, method: Method, fields: &[(&'static str, &str)], body: impl Into<Body>) -> Answer {
@@ -54,7 +69,7 @@ impl Node {
         self.send(request).await
     }
 
-    async fn send(&self, request: Request) -> Answer {
+    pub async fn send(&self, request: Request) -> Answer {
         let Response { status, headers, mut body, .. } = self.server.call(request).await;
         let body = body.read_all(64 << 20).await.expect("a whole body").to_vec();
         Answer { status, headers, body }
@@ -73,9 +88,14 @@ impl Node {
     }
 
     /// The container updates that wait on the device, oldest first.
-    fn async_pendings(&self) -> Vec<AsyncPending> {
+    pub fn async_pendings(&self) -> Vec<AsyncPending> {
+        self.async_pendings_of("async_pending")
+    }
+
+    /// The same of the policy whose folder this is.
+    fn async_pendings_of(&self, folder: &str) -> Vec<AsyncPending> {
         let mut files = Vec::new();
-        let folders = std::fs::read_dir(self.root.path().join("sda/async_pending")).into_iter().flatten();
+        let folders = std::fs::read_dir(self.root.path().join("sda").join(folder)).into_iter().flatten();
         for folder in folders {
             files.extend(std::fs::read_dir(folder.unwrap().path()).unwrap().map(|file| file.unwrap().path()));
         }
@@ -84,14 +104,14 @@ impl Node {
     }
 }
 
-struct Answer {
-    status: u16,
-    headers: Headers,
-    body: Vec<u8>,
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get_str(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
     }
 
@@ -103,7 +123,7 @@ impl Answer {
 const T1: &str = "1402464677.04188";
 const T2: &str = "1402464678.00000";
 /// Recent, so that tombstones are not reclaimed.
-fn recent(ticks: u64) -> String {
+pub(super) fn recent(ticks: u64) -> String {
     Timestamp::from_ticks(Timestamp::now().ticks() - 1_000_000 + ticks).expect("in range").internal()
 }
 
@@ -178,7 +198,9 @@ async fn only_newer_writes_count() {
     assert_eq!(node.put("1402464679.00000", "x", &[("Etag", "0123")]).await.status, 422);
     assert_eq!(node.get(&[]).await.text(), "new");
 
-    let (deleted_at, before) = (recent(1), recent(0));
+    // in this order: each asks the clock
+    let before = recent(0);
+    let deleted_at = recent(1);
     let deleted = node.call(Method::Delete, &[("X-Timestamp", &deleted_at)], Body::empty()).await;
     assert_eq!((deleted.status, deleted.header("X-Backend-Timestamp")), (204, deleted_at.as_str()));
     let gone = node.get(&[]).await;
@@ -332,13 +354,34 @@ async fn requests_that_cannot_be_right_are_refused() {
     assert_eq!(node.call(Method::Put, &[("X-Timestamp", "x")], Body::empty()).await.status, 400);
     let no_type = [("X-Timestamp", T1), ("Content-Length", "0")];
     assert_eq!(node.call(Method::Put, &no_type, Body::empty()).await.text(), "No content type");
-    assert_eq!(node.call(Method::Replicate, &[], Body::empty()).await.status, 405);
+    assert_eq!(node.call(Method::Copy, &[], Body::empty()).await.status, 405);
     let options = node.call(Method::Options, &[], Body::empty()).await;
-    assert_eq!(options.header("Allow"), "DELETE, GET, HEAD, OPTIONS, POST, PUT");
+    assert_eq!(options.header("Allow"), "DELETE, GET, HEAD, OPTIONS, POST, PUT, REPLICATE, SSYNC");
     assert!(options.header("Server").starts_with("object-server/"));
     let mut request = Request::new(Method::Get, &b"/sda/7/a/c/\xff"[..]);
     request.headers.set("X-Timestamp", T1);
     assert_eq!(node.send(request).await.status, 412);
+}
+
+#[tokio::test]
+async fn requests_are_handed_to_the_disk_once_and_once_more_for_each_mebibyte() {
+    let node = Node::new();
+    // with how many bytes, and then how many jobs a PUT and a GET take
+    let cases = [(0, 1, 1), (4 << 10, 1, 1), (64 << 10, 1, 1), ((64 << 10) + 1, 3, 1), (5 << 19, 3, 3)];
+    for (n, (length, put_jobs, get_jobs)) in cases.into_iter().enumerate() {
+        let before = node.pools.job_count();
+        assert_eq!(node.put(&recent(n as u64), &"x".repeat(length), &[]).await.status, 201);
+        assert_eq!(node.pools.job_count() - before, put_jobs, "PUT of {length} bytes");
+        let before = node.pools.job_count();
+        assert_eq!(node.get(&[]).await.body.len(), length);
+        assert_eq!(node.pools.job_count() - before, get_jobs, "GET of {length} bytes");
+    }
+    for method in [Method::Head, Method::Post, Method::Delete] {
+        let before = node.pools.job_count();
+        let answer = node.call(method.clone(), &[("X-Timestamp", &recent(100))], Body::empty()).await;
+        assert!(answer.status < 300, "{method}: {}", answer.status);
+        assert_eq!(node.pools.job_count() - before, 1, "{method}");
+    }
 }
 
 #[tokio::test]
@@ -355,6 +398,26 @@ async fn damage_is_quarantined() {
     let data = find().into_iter().find(|path| path.ends_with(".data")).expect("a data file");
     std::fs::write(&data, "short").and_then(|()| std::fs::write(&data, "s")).unwrap();
     assert_eq!(node.get(&[]).await.status, 404, "its length gives it away before a byte is sent");
+}
+
+#[tokio::test]
+async fn damage_of_a_long_object_is_quarantined_soon_after_it_was_read() {
+    let node = Node::new();
+    let bytes = "0123456789".repeat(250_000);
+    node.put(T1, &bytes, &[]).await;
+    let files = walk(&node.root.path().join("sda/objects"));
+    let data = files.iter().find(|path| path.ends_with(".data")).expect("a data file");
+    assert_eq!(node.get(&[]).await.text().len(), bytes.len());
+    let damaged = bytes.replacen('7', "8", 1);
+    std::fs::write(data, &damaged).unwrap();
+    assert_eq!(node.get(&[("Range", "bytes=5-2400000")]).await.status, 206, "a part cannot be checked");
+    assert!(node.get(&[]).await.text() == damaged, "by the time it shows, it is sent");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::path::Path::new(data).exists() {
+        assert!(std::time::Instant::now() < deadline, "not quarantined");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(node.get(&[]).await.status, 404);
 }
 
 fn walk(dir: &std::path::Path) -> Vec<String> {

@@ -5,14 +5,17 @@ use super::mime::MimeReader;
 use crate::http::{Body, BodyError, Response};
 use crate::serve::DevicePools;
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use std::time::Duration;
-use swiftlet_storage::object::{WriteError, Writer};
+use swiftlet_storage::object::Writer;
 use tokio::time::Instant;
 
 /// What is left unwritten when the body ends, and so goes with the job that commits.
 pub(super) const ONE_JOB_LEN: usize = 64 << 10;
 /// How much one job writes.
 const CHUNK_LEN: usize = 1 << 20;
+/// How long less than that waits for more: a client that pauses must not hold memory meanwhile.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Where an upload's bytes come from.
 pub(super) enum Source {
@@ -55,17 +58,11 @@ impl Upload {
         Self { source, expires: Instant::now() + max_time, pending: Vec::new(), pending_len: 0, ended: false }
     }
 
-    /// Reads until `limit` bytes wait to be written, or the end.
+    /// Reads until more than `limit` bytes wait to be written, or the end.
     pub async fn gather(&mut self, limit: usize) -> Result<(), Response> {
-        while !self.ended && self.pending_len < limit {
-            let next = tokio::time::timeout_at(self.expires, self.source.next());
-            match next.await.map_err(|_| Response::standard(408))?? {
-                None => self.ended = true,
-                Some(chunk) => {
-                    self.pending_len += chunk.len();
-                    self.pending.push(chunk);
-                }
-            }
+        while !self.ended && self.pending_len <= limit {
+            let chunk = next_chunk(&mut self.source, self.expires).await?;
+            self.add(chunk);
         }
         Ok(())
     }
@@ -80,26 +77,44 @@ impl Upload {
         &mut self,
         pools: &DevicePools,
         device: &str,
-        mut writer: Writer,
+        writer: Writer,
     ) -> Result<Writer, Response> {
+        let mut disk = Disk { pools, device, idle: Some(writer), job: None };
         self.gather(ONE_JOB_LEN).await?;
         while !self.fits_one_job() {
-            let batch = self.take_pending();
-            let write = async {
-                let job = move || {
-                    let written = write_all(&mut writer, &batch);
-                    (writer, written)
-                };
-                pools.run(device, job).await.map_err(super::handlers::job_failed)
-            };
+            disk.write(self.take_pending()).await?;
             // the disk takes one batch while the socket brings the next
-            let (written, gathered) = tokio::join!(write, self.gather(CHUNK_LEN));
-            let (returned, outcome) = written?;
-            outcome.map_err(|error| super::handlers::write_failed(device, error))?;
-            gathered?;
-            writer = returned;
+            while !self.ended && self.pending_len <= CHUNK_LEN {
+                let chunk = self.next_while_writing(&mut disk).await?;
+                self.add(chunk);
+            }
         }
-        Ok(writer)
+        disk.into_writer().await
+    }
+
+    /// The next chunk. When it does not come soon, what waits is written meanwhile.
+    async fn next_while_writing(&mut self, disk: &mut Disk<'_>) -> Result<Option<Bytes>, Response> {
+        let mut next = std::pin::pin!(next_chunk(&mut self.source, self.expires));
+        loop {
+            tokio::select! {
+                biased;
+                chunk = &mut next => return chunk,
+                done = disk.done(), if disk.job.is_some() => done?,
+                () = tokio::time::sleep(PATIENCE), if disk.job.is_none() && !self.pending.is_empty() => {
+                    self.pending_len = 0;
+                    disk.write(std::mem::take(&mut self.pending)).await?;
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, chunk: Option<Bytes>) {
+        let Some(chunk) = chunk else {
+            self.ended = true;
+            return;
+        };
+        self.pending_len += chunk.len();
+        self.pending.push(chunk);
     }
 
     /// What is left to write, and the source, which may have footers yet.
@@ -113,7 +128,51 @@ impl Upload {
     }
 }
 
-/// Appends every chunk.
-pub(super) fn write_all(writer: &mut Writer, chunks: &[Bytes]) -> Result<(), WriteError> {
-    chunks.iter().try_for_each(|chunk| writer.write(chunk))
+async fn next_chunk(source: &mut Source, expires: Instant) -> Result<Option<Bytes>, Response> {
+    tokio::time::timeout_at(expires, source.next()).await.map_err(|_| Response::standard(408))?
+}
+
+/// The file under way.
+struct Disk<'a> {
+    pools: &'a DevicePools,
+    device: &'a str,
+    /// There unless a job has it.
+    idle: Option<Writer>,
+    job: Option<BoxFuture<'a, Result<Writer, Response>>>,
+}
+
+impl<'a> Disk<'a> {
+    /// Begins to write `batch` when what was given before is written.
+    async fn write(&mut self, batch: Vec<Bytes>) -> Result<(), Response> {
+        self.done().await?;
+        let mut writer = self.idle.take().expect("no job has it");
+        let device = self.device;
+        let write = move || {
+            let written = writer.write(batch);
+            (writer, written)
+        };
+        let job = self.pools.run(device, write);
+        let job = async move {
+            let (writer, written) = job.await.map_err(super::handlers::job_failed)?;
+            written.map_err(|error| super::handlers::write_failed(device, error))?;
+            Ok(writer)
+        };
+        self.job = Some(job.boxed());
+        Ok(())
+    }
+
+    /// Waits until all that was given is written.
+    async fn done(&mut self) -> Result<(), Response> {
+        if let Some(job) = &mut self.job {
+            let outcome = job.await;
+            self.job = None;
+            self.idle = Some(outcome?);
+        }
+        Ok(())
+    }
+
+    async fn into_writer(mut self) -> Result<Writer, Response> {
+        self.done().await?;
+        Ok(self.idle.expect("no job has it"))
+    }
 }

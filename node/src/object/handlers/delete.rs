@@ -9,7 +9,7 @@ use super::{job_failed, open_failed, write_failed};
 use crate::http::{Headers, Method, Request, Response};
 use bytes::Bytes;
 use std::sync::Arc;
-use swiftlet_storage::object::{Metadata, ObjectStore, OpenError, OpenOptions};
+use swiftlet_storage::object::{Change, Metadata, ObjectStore, OpenError, OpenOptions};
 use swiftlet_types::Timestamp;
 
 impl ObjectServer {
@@ -28,10 +28,10 @@ impl ObjectServer {
         let outcome = outcome.await.map_err(job_failed)??;
         let change = DeleteAtChange { old: outcome.old_delete_at, new: 0, object_bytes: 0 };
         self.update_expirer_queue(&context, &placement, &now.internal(), None, change).await;
-        if outcome.deleted {
+        if let Some(change) = outcome.deleted {
             let mut row = Headers::new();
             row.set("X-Timestamp", now.internal());
-            self.update_container(Method::Delete, &context, &placement, row).await;
+            self.update_container(Method::Delete, &context, &placement, row, change).await;
         }
         let mut answer = Response::standard(outcome.status);
         answer.headers.set("X-Backend-Timestamp", outcome.timestamp.internal());
@@ -57,8 +57,8 @@ struct Deletion {
 
 struct Outcome {
     status: u16,
-    /// Whether a tombstone was written.
-    deleted: bool,
+    /// The tombstone, if one was written.
+    deleted: Option<Change>,
     /// Of the newest state.
     timestamp: Timestamp,
     /// Of the object that was there.
@@ -101,13 +101,11 @@ impl Deletion {
             self.check_expected(&before, expected, old_delete_at)?;
             status = 204;
         }
-        if newer {
-            let deleted = store.delete(&at, self.now, self.next_part_power);
-            deleted.map_err(|error| write_failed(&self.placement.device, error))?;
-        }
+        let deleted = newer.then(|| store.delete(&at, self.now, self.next_part_power)).transpose();
+        let deleted = deleted.map_err(|error| write_failed(&self.placement.device, error))?;
         Ok(Outcome {
             status,
-            deleted: newer,
+            deleted,
             timestamp: before.timestamp.max(self.now),
             content_type: before.metadata.get("Content-Type").cloned().unwrap_or_default(),
             old_delete_at,

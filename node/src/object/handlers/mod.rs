@@ -4,6 +4,9 @@ mod delete;
 mod post;
 mod put;
 mod read;
+mod replicate;
+mod ssync;
+mod update_container;
 
 use super::placement::Placement;
 use crate::http::Response;

@@ -1,7 +1,8 @@
 //! POST: new metadata for an object, whose bytes stay.
 
 use super::super::checks::{check_metadata, integer};
-use super::super::container_update::{UpdateContext, apply_overrides};
+use super::super::container_row::container_row;
+use super::super::container_update::UpdateContext;
 use super::super::expirer_queue::DeleteAtChange;
 use super::super::placement::{Placement, next_part_power, opens_expired, timestamp};
 use super::super::server::ObjectServer;
@@ -10,7 +11,7 @@ use super::{job_failed, open_failed, write_failed};
 use crate::http::{Headers, Method, Request, Response};
 use bytes::Bytes;
 use std::sync::Arc;
-use swiftlet_storage::object::{Metadata, ObjectState, ObjectStore, OpenOptions};
+use swiftlet_storage::object::{Change, Metadata, ObjectState, ObjectStore, OpenOptions};
 use swiftlet_types::Timestamp;
 
 impl ObjectServer {
@@ -28,14 +29,14 @@ impl ObjectServer {
         };
         let store = self.store.clone();
         let outcome = self.pools.run(&placement.device, move || posting.run(&store));
-        let Outcome { state, row, content_type, is_newer } = outcome.await.map_err(job_failed)??;
+        let Outcome { state, row, content_type, is_newer, change } = outcome.await.map_err(job_failed)??;
         if is_newer {
             let old = state.metadata.get("X-Delete-At").and_then(|value| integer(value)).unwrap_or(0);
             let change = DeleteAtChange { old, new: new_delete_at, object_bytes: state.size };
             let data_time = state.data_timestamp.internal();
             self.update_expirer_queue(&context, &placement, &now.internal(), Some(&data_time), change).await;
         }
-        self.update_container(Method::Put, &context, &placement, row).await;
+        self.update_container(Method::Put, &context, &placement, row, change).await;
         let mut answer = Response::standard(202);
         answer.headers.set("X-Backend-Content-Type", content_type);
         for (name, value) in state.metadata.iter().filter(|(name, _)| is_sys_meta(name)) {
@@ -100,6 +101,7 @@ struct Outcome {
     content_type: Bytes,
     /// Whether its metadata is newer than the object's (otherwise only its content type is).
     is_newer: bool,
+    change: Change,
 }
 
 impl Posting {
@@ -126,11 +128,12 @@ impl Posting {
         if sets_type || content_type.set_at != state.data_timestamp {
             content_type.add_to(&mut metadata);
         }
-        let row = row(&state, &metadata, &content_type);
-        store
+        let meta_timestamp = metadata.get("X-Timestamp").cloned().unwrap_or_default();
+        let row = container_row(&state, meta_timestamp, &content_type.value, content_type.set_at);
+        let change = store
             .write_post(&at, metadata, next_part_power(&self.headers))
             .map_err(|error| write_failed(&self.placement.device, error))?;
-        Ok(Outcome { state, row, content_type: content_type.value, is_newer })
+        Ok(Outcome { state, row, content_type: content_type.value, is_newer, change })
     }
 
     fn new_metadata(&self, state: &ObjectState, is_newer: bool) -> Metadata {
@@ -147,39 +150,4 @@ impl Posting {
             }
         }
     }
-}
-
-/// What the container's row becomes.
-fn row(state: &ObjectState, metadata: &Metadata, content_type: &ContentType) -> Headers {
-    let field = |name: &str| state.metadata.get(name).cloned().unwrap_or_default();
-    let mut shown_type = content_type.value.to_vec();
-    if content_type.set_at != state.data_timestamp
-        && let Some(bytes) = swift_bytes(&state.data_metadata)
-    {
-        // a static large object's size in listings, which its PUT put there
-        shown_type.extend_from_slice(b";swift_bytes=");
-        shown_type.extend_from_slice(bytes.as_bytes());
-    }
-    let mut row = Headers::new();
-    row.set("X-Size", field("Content-Length"));
-    row.set("X-Content-Type", shown_type);
-    row.set("X-Timestamp", state.data_timestamp.internal());
-    row.set("X-Content-Type-Timestamp", content_type.set_at.internal());
-    row.set("X-Meta-Timestamp", metadata.get("X-Timestamp").cloned().unwrap_or_default());
-    row.set("X-Etag", field("ETag"));
-    for (name, sysmeta) in
-        [("X-Etag", "X-Object-Sysmeta-Ec-Etag"), ("X-Size", "X-Object-Sysmeta-Ec-Content-Length")]
-    {
-        if let Some(value) = state.metadata.get(sysmeta) {
-            row.set(name, value.clone());
-        }
-    }
-    apply_overrides(&mut row, state.metadata.iter());
-    row
-}
-
-/// The parameter `swift_bytes` of the PUT's content type.
-fn swift_bytes(data_metadata: &Metadata) -> Option<&str> {
-    let parameters = data_metadata.get_str("Content-Type")?.split(';').skip(1);
-    parameters.filter_map(|p| p.trim().strip_prefix("swift_bytes=")).last()
 }

@@ -1,15 +1,17 @@
 //! GET and HEAD.
 
 use super::super::body::{Begun, Source};
-use super::super::conditional::{conditional_etag, names_any, refused};
+use super::super::conditional::conditional_etag;
 use super::super::config::ObjectServerConfig;
+use super::super::fragments;
 use super::super::placement::{Placement, opens_expired, timestamp_or_now};
-use super::super::ranges::{Asked, Segment, asked, content_range, multipart};
 use super::super::server::ObjectServer;
 use super::{job_failed, open_failed};
+use crate::http::byte_ranges::{Asked, Piece, asked, content_range, multipart};
+use crate::http::conditions::{names_any, refused};
 use crate::http::dates::format_http_date;
-use crate::http::{Headers, Request, Response};
-use swiftlet_storage::object::{ObjectState, ObjectStore, OpenError, OpenOptions};
+use crate::http::{Budget, Headers, Request, Response};
+use swiftlet_storage::object::{FragmentChoice, ObjectState, ObjectStore, OpenError, OpenOptions};
 use swiftlet_types::conf::is_true;
 
 impl ObjectServer {
@@ -23,10 +25,10 @@ impl ObjectServer {
         let device = placement.device.clone();
         let headers = request.headers;
         let validate = with_body && self.config.etag_validate_share > rand::random::<f64>();
-        let (store, config) = (self.store.clone(), self.config.clone());
+        let (store, config, budget) = (self.store.clone(), self.config.clone(), self.read_budget.clone());
         let job = move || {
-            Reading { store: &store, config: &config, placement: &placement, headers: &headers, validate }
-                .run(with_body)
+            let (placement, headers) = (&placement, &headers);
+            Reading { store: &store, config: &config, placement, headers, validate, budget }.run(with_body)
         };
         let (mut answer, begun) = self.pools.run(&device, job).await.map_err(job_failed)??;
         if let Some(begun) = begun {
@@ -43,6 +45,7 @@ struct Reading<'a> {
     placement: &'a Placement,
     headers: &'a Headers,
     validate: bool,
+    budget: Budget,
 }
 
 impl Reading<'_> {
@@ -50,7 +53,10 @@ impl Reading<'_> {
         let at = self.placement.locate(self.store).map_err(|_| self.placement.insufficient_storage())?;
         let options =
             OpenOptions { now: timestamp_or_now(self.headers), open_expired: opens_expired(self.headers) };
-        let opened = self.store.open(&at, options).map_err(|error| self.absent(error))?;
+        let preferences = fragments::preferences(self.headers)?;
+        let choice = FragmentChoice { index: None, preferences: preferences.as_ref() };
+        let opened = self.store.open_choosing(&at, options, choice);
+        let opened = opened.map_err(|error| self.absent(error))?;
         let mut answer = self.head(&opened.state);
         let etag = conditional_etag(self.headers, &opened.state.metadata);
         if let Some(status) = refused(self.headers, etag, opened.state.timestamp.seconds_ceil()) {
@@ -62,10 +68,10 @@ impl Reading<'_> {
             answer.headers.set_int("Content-Length", opened.state.size);
             return Ok((answer, None));
         }
-        let Some(segments) = self.segments(&opened.state, &mut answer) else { return Ok((answer, None)) };
+        let Some(pieces) = self.pieces(&opened.state, &mut answer) else { return Ok((answer, None)) };
         let keep_cache = self.keeps_cache(&opened.state);
         let (_, reader) = opened.into_reader(self.store, keep_cache, self.validate);
-        let begun = Source::new(reader, segments).begin().map_err(|error| {
+        let begun = Source::new(reader, pieces, self.budget.clone()).begin().map_err(|error| {
             tracing::error!(%error, "ERROR reading object");
             Response::standard(500)
         })?;
@@ -106,16 +112,24 @@ impl Reading<'_> {
         headers.set("X-Backend-Timestamp", state.timestamp.internal());
         let data_timestamp = state.data_timestamp.internal();
         headers.set("X-Backend-Data-Timestamp", data_timestamp.clone());
-        headers.set("X-Backend-Durable-Timestamp", data_timestamp);
+        match fragments::listed(&state.fragments) {
+            None => headers.set("X-Backend-Durable-Timestamp", data_timestamp),
+            Some(listed) => {
+                if let Some(durable) = state.fragments.durable {
+                    headers.set("X-Backend-Durable-Timestamp", durable.internal());
+                }
+                headers.set("X-Backend-Fragments", listed);
+            }
+        }
         answer
     }
 
     /// The pieces of the body, and in `answer` what says which; `None` where no byte of it can be sent.
-    fn segments(&self, state: &ObjectState, answer: &mut Response) -> Option<Vec<Segment>> {
+    fn pieces(&self, state: &ObjectState, answer: &mut Response) -> Option<Vec<Piece>> {
         let size = state.size;
         let range = self.headers.get("Range").filter(|_| !self.ignores_range(state));
-        let segments = match asked(range, size) {
-            Asked::All => vec![Segment::Object(0..size)],
+        let pieces = match asked(range, size) {
+            Asked::All => vec![Piece::Object(0..size)],
             Asked::Unsatisfiable => {
                 answer.status = 416;
                 answer.headers.set("Content-Range", format!("bytes */{size}"));
@@ -127,7 +141,7 @@ impl Reading<'_> {
                 if ranges.len() == 1 {
                     let range = ranges.remove(0);
                     answer.headers.set("Content-Range", content_range(&range, size));
-                    vec![Segment::Object(range)]
+                    vec![Piece::Object(range)]
                 } else {
                     let boundary = format!("{:032x}", rand::random::<u128>());
                     let content_type = answer.headers.get("Content-Type").unwrap_or_default().to_vec();
@@ -136,7 +150,7 @@ impl Reading<'_> {
                 }
             }
         };
-        Some(segments)
+        Some(pieces)
     }
 
     /// Whether the object is of a kind (a manifest, say) that the proxy wants whole.

@@ -1,49 +1,28 @@
 //! The updater's I/O: folders of update files, and requests to container servers.
 
-use super::super::container_update::{Outcome, Target, Update, Updates};
-use super::plan::{FolderPlan, Verdict, plan_folder, settle};
-use crate::daemon::{Daemon, RateLimit};
-use crate::http::{Client, Headers, Method, Timeouts};
+use super::super::container_update::{Outcome, Target, Updates};
+use super::config::UpdaterConfig;
+use super::container_rates::{Admission, ContainerRates};
+use super::file::{UpdateFile, async_folders, tidy, to_request};
+use super::plan::{Verdict, settle};
+use super::stats::{OldestFailures, SweepStats, of_all_devices};
+use crate::daemon::{Daemon, RateLimit, ReconCache, look_at_ring};
+use crate::http::{Client, Timeouts};
 use crate::serve::DevicePools;
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use swiftlet_ring::SharedRing;
+use swiftlet_storage::object::ObjectStore;
 use swiftlet_storage::object::async_pending::{AsyncPending, AsyncPendingError};
-use swiftlet_storage::object::{DirKind, ObjectStore};
-use swiftlet_types::conf::{OptionError, Options};
-use tokio::sync::{Mutex, Semaphore};
-
-/// The options of `[object-updater]`.
-#[derive(Debug, Clone)]
-pub struct UpdaterConfig {
-    /// From the beginning of one pass to that of the next.
-    pub interval: Duration,
-    /// Updates under way at once.
-    pub concurrency: usize,
-    /// Updates begun a second, on each device.
-    pub objects_per_second: f64,
-    /// How long a connection to a container server may take to be made.
-    pub conn_timeout: Duration,
-    /// How long a container server may take to answer.
-    pub node_timeout: Duration,
-}
-
-impl UpdaterConfig {
-    /// Reads them.
-    pub fn from_options(o: &Options) -> Result<Self, OptionError> {
-        Ok(Self {
-            interval: o.seconds("interval", 300.0)?,
-            concurrency: o.int("concurrency", 8)?,
-            objects_per_second: o.float("objects_per_second", 50.0)?,
-            conn_timeout: o.seconds("conn_timeout", 0.5)?,
-            node_timeout: o.seconds("node_timeout", 10.0)?,
-        })
-    }
-}
+use swiftlet_types::Timestamp;
+use tokio::sync::Semaphore;
 
 /// Sends the updates that wait on this node's devices.
 pub struct ObjectUpdater {
@@ -52,6 +31,61 @@ pub struct ObjectUpdater {
     container_ring: Arc<SharedRing>,
     updates: Updates,
     under_way: Semaphore,
+    recon: ReconCache,
+}
+
+/// A sweep over one device.
+struct Sweep {
+    device: String,
+    begun: Instant,
+    stats: Mutex<SweepStats>,
+    oldest: Mutex<OldestFailures>,
+    rates: Mutex<ContainerRates<UpdateFile>>,
+    told: Mutex<Instant>,
+}
+
+impl Sweep {
+    fn new(device: String, config: &UpdaterConfig) -> Self {
+        let begun = Instant::now();
+        let rates = ContainerRates::new(
+            config.per_container_ratelimit_buckets,
+            config.max_objects_per_container_per_second,
+            config.max_deferred_updates,
+            begun,
+        );
+        Self {
+            device,
+            begun,
+            stats: Mutex::default(),
+            oldest: Mutex::new(OldestFailures::new(config.async_tracker_max_entries)),
+            rates: Mutex::new(rates),
+            told: Mutex::new(begun),
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut SweepStats)) {
+        change(&mut self.stats.lock());
+    }
+
+    /// Tells that something on the device cannot be used, and stands in for what it would have given.
+    fn failed<T: Default>(&self, error: &dyn std::error::Error) -> T {
+        self.count(|stats| stats.errors += 1);
+        tracing::error!(device = self.device, %error, "cannot read async pendings");
+        T::default()
+    }
+
+    fn tell_progress(&self, interval: Duration) {
+        let mut told = self.told.lock();
+        if told.elapsed() >= interval {
+            *told = Instant::now();
+            self.tell("Object update sweep progress on");
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        let (elapsed, stats) = (self.begun.elapsed().as_secs_f64(), *self.stats.lock());
+        tracing::info!("{what} {}: {elapsed:.2}s, {stats}", self.device);
+    }
 }
 
 impl ObjectUpdater {
@@ -62,74 +96,138 @@ impl ObjectUpdater {
         pools: DevicePools,
         container_ring: Arc<SharedRing>,
         client: Client,
+        recon: ReconCache,
     ) -> Self {
         let timeouts = Timeouts { connect: config.conn_timeout, node: config.node_timeout };
         let updates = Updates { client, timeouts, pools, store: store.clone() };
-        let under_way = Semaphore::new(config.concurrency.max(1));
-        Self { config, store, container_ring, updates, under_way }
+        let under_way = Semaphore::new(config.concurrency);
+        Self { config, store, container_ring, updates, under_way, recon }
     }
 
-    async fn sweep_device(&self, device: String) {
-        let folders = {
-            let store = self.store.clone();
-            let name = device.clone();
-            self.updates.pools.run(&device, move || match store.config().devices.check(&name) {
+    /// Works through one device; what recon is to show of it.
+    async fn sweep_device(&self, device: String) -> (String, Value) {
+        let sweep = Sweep::new(device, &self.config);
+        let mut rate = RateLimit::new(self.config.objects_per_second);
+        for (policy, folder) in self.folders(&sweep).await {
+            self.sweep_folder(&sweep, policy, folder, &mut rate).await;
+        }
+        self.drain(&sweep).await;
+        sweep.tell("Object update sweep completed on");
+        let shown = sweep.oldest.lock().to_json(self.config.async_tracker_dump_count, Timestamp::now());
+        (sweep.device, shown)
+    }
+
+    async fn folders(&self, sweep: &Sweep) -> Vec<(u32, PathBuf)> {
+        let (store, name) = (self.store.clone(), sweep.device.clone());
+        let listing =
+            self.updates.pools.run(&sweep.device, move || match store.config().devices.check(&name) {
                 Err(error) => {
                     tracing::warn!("Skipping: {error}");
                     Ok(Vec::new())
                 }
                 Ok(path) => async_folders(&path),
-            })
-        };
-        let folders = match folders.await {
+            });
+        match listing.await {
             Ok(Ok(folders)) => folders,
-            Ok(Err(error)) => return tracing::error!(%device, %error, "cannot list async pendings"),
-            Err(error) => return tracing::error!(%error, "cannot list async pendings"),
-        };
-        let rate = Mutex::new(RateLimit::new(self.config.objects_per_second));
-        for (policy, folder) in folders {
-            self.sweep_folder(&device, policy, folder, &rate).await;
+            Ok(Err(error)) => sweep.failed(&error),
+            Err(error) => sweep.failed(&error),
         }
     }
 
     /// One suffix folder.
-    async fn sweep_folder(&self, device: &str, policy: u32, folder: PathBuf, rate: &Mutex<RateLimit>) {
+    async fn sweep_folder(&self, sweep: &Sweep, policy: u32, folder: PathBuf, rate: &mut RateLimit) {
         let listed = {
             let folder = folder.clone();
-            self.updates.pools.run(device, move || tidy(&folder)).await
+            self.updates.pools.run(&sweep.device, move || tidy(&folder)).await
         };
         let plan = match listed {
             Ok(Ok(plan)) => plan,
-            Ok(Err(error)) => {
-                return tracing::error!(folder = %folder.display(), %error, "cannot list async pendings");
-            }
-            Err(error) => return tracing::error!(%error, "cannot list async pendings"),
+            Ok(Err(error)) => return sweep.failed(&error),
+            Err(error) => return sweep.failed(&error),
         };
         for name in &plan.unexpected {
             tracing::error!("ERROR async pending file with unexpected name {}", folder.join(name).display());
         }
-        let sending = plan.send.into_iter().map(|name| {
-            let file = UpdateFile { path: folder.join(name), device: device.to_owned(), policy };
+        sweep.count(|stats| {
+            stats.outdated_unlinks += plan.remove.len() as u64;
+            stats.errors += plan.unexpected.len() as u64;
+        });
+        let paced = stream::unfold((plan.send.into_iter(), rate), |(mut names, rate)| async move {
+            let name = names.next()?;
+            rate.step().await;
+            Some((name, (names, rate)))
+        });
+        let sending = paced.for_each_concurrent(self.config.concurrency, |name| {
+            let file = UpdateFile { path: folder.join(name), device: sweep.device.clone(), policy };
             async move {
                 // the semaphore is never closed
                 let _permit = self.under_way.acquire().await;
-                rate.lock().await.step().await;
-                self.process(file).await;
+                self.process(sweep, file).await;
+                sweep.tell_progress(self.config.report_interval);
             }
         });
-        join_all(sending).await;
+        sending.await;
     }
 
-    async fn process(&self, file: UpdateFile) {
-        let Some(mut update) = self.load(&file).await else { return };
+    /// Sends an update, unless its container has had its share: then it waits, or is left for the next pass.
+    async fn process(&self, sweep: &Sweep, file: UpdateFile) {
+        let Some(update) = self.load(sweep, &file).await else { return };
+        let admission = {
+            let (account, container) = update.target();
+            sweep.rates.lock().admit(account, container, file, Instant::now())
+        };
+        match admission {
+            Admission::Now(file) => self.deliver(sweep, &file, update).await,
+            Admission::Deferred { skipped } => sweep.count(|stats| {
+                stats.deferrals += 1;
+                stats.skips += u64::from(skipped);
+            }),
+        }
+    }
+
+    /// Sends what waited for its container's turn, until the next pass would begin.
+    async fn drain(&self, sweep: &Sweep) {
+        let until = sweep.begun + self.config.interval;
+        let waiting = stream::unfold((), |()| async move {
+            let (ready, file) = sweep.rates.lock().next_deferred(Instant::now(), until)?;
+            tokio::time::sleep_until(ready.into()).await;
+            Some((file, ()))
+        });
+        let sending = waiting.for_each_concurrent(self.config.concurrency, |file| async move {
+            // the semaphore is never closed
+            let _permit = self.under_way.acquire().await;
+            sweep.count(|stats| stats.drains += 1);
+            if let Some(update) = self.load(sweep, &file).await {
+                self.deliver(sweep, &file, update).await;
+            }
+        });
+        sending.await;
+        let left = sweep.rates.lock().deferred();
+        sweep.count(|stats| stats.skips += left);
+    }
+
+    /// Sends an update to those who do not have it yet, and notes on disk who has it then.
+    async fn deliver(&self, sweep: &Sweep, file: &UpdateFile, mut update: AsyncPending) {
         let mut changed = false;
         // once more, at once, where it was redirected
         for _ in 0..2 {
-            let answers = self.send(&update, &file).await;
+            let answers = self.send(&update, file).await;
             match settle(&mut update, answers) {
-                Verdict::Done => return self.on_disk(&file, UpdateFile::remove).await,
-                Verdict::Redirected => changed = true,
+                Verdict::Done => {
+                    sweep.count(|stats| {
+                        stats.successes += 1;
+                        stats.unlinks += 1;
+                    });
+                    return self.on_disk(file, UpdateFile::remove).await;
+                }
+                Verdict::Redirected => {
+                    sweep.count(|stats| stats.redirects += 1);
+                    changed = true;
+                }
                 Verdict::Failed { changed: remember } => {
+                    sweep.count(|stats| stats.failures += 1);
+                    let (account, container) = update.target();
+                    sweep.oldest.lock().add(account, container, file.timestamp());
                     changed |= remember;
                     break;
                 }
@@ -137,7 +235,7 @@ impl ObjectUpdater {
         }
         if changed {
             let store = self.store.clone();
-            self.on_disk(&file, move |file| {
+            self.on_disk(file, move |file| {
                 let device = store.config().devices.path_of(&file.device);
                 update.save_at(&file.path, &device, file.policy)
             })
@@ -145,20 +243,27 @@ impl ObjectUpdater {
         }
     }
 
-    /// Reads the update; one that is none is quarantined.
-    async fn load(&self, file: &UpdateFile) -> Option<AsyncPending> {
+    /// Reads the update; one that is none is set aside.
+    async fn load(&self, sweep: &Sweep, file: &UpdateFile) -> Option<AsyncPending> {
         let (of, store) = (file.clone(), self.store.clone());
-        let read = move || match AsyncPending::read(&of.path) {
-            Err(error) => {
-                of.quarantine(&store.config().devices.path_of(&of.device), &error);
+        let read = move || {
+            let read = AsyncPending::read(&of.path);
+            if let Err(error) = &read {
+                of.set_aside(&store.config().devices.path_of(&of.device), error);
+            }
+            read
+        };
+        match self.updates.pools.run(&file.device, read).await {
+            Ok(Ok(update)) => update,
+            Ok(Err(error)) => {
+                sweep.count(|stats| match error {
+                    AsyncPendingError::Io { .. } => stats.errors += 1,
+                    _ => stats.quarantines += 1,
+                });
                 None
             }
-            Ok(update) => update,
-        };
-        self.updates.pools.run(&file.device, read).await.unwrap_or_else(|error| {
-            tracing::error!(%error);
-            None
-        })
+            Err(error) => sweep.failed(&error),
+        }
     }
 
     /// Asks every replica of the container that has not taken the update yet.
@@ -210,94 +315,29 @@ impl Daemon for ObjectUpdater {
     }
 
     async fn pass(&self) {
-        match self.store.config().devices.list() {
-            Err(error) => tracing::error!(%error, "cannot list devices"),
-            Ok(devices) => {
-                join_all(devices.into_iter().map(|device| self.sweep_device(device))).await;
-            }
-        }
-    }
-}
-
-/// An update's file.
-#[derive(Debug, Clone)]
-struct UpdateFile {
-    path: PathBuf,
-    device: String,
-    policy: u32,
-}
-
-impl UpdateFile {
-    fn remove(&self) -> io::Result<()> {
-        std::fs::remove_file(&self.path)?;
-        if let Some(folder) = self.path.parent() {
-            // only the last update's folder is empty
-            let _ = std::fs::remove_dir(folder);
-        }
-        Ok(())
-    }
-
-    fn quarantine(&self, device: &Path, error: &AsyncPendingError) {
-        let folder = device.join("quarantined").join(DirKind::Objects.name(0));
-        let moved = std::fs::create_dir_all(&folder).and_then(|()| {
-            std::fs::rename(&self.path, folder.join(self.path.file_name().unwrap_or_default()))
-        });
-        tracing::error!(%error, moved = moved.is_ok(), "ERROR Pickle problem, quarantining {}", self.path.display());
-    }
-}
-
-/// The suffix folders of every policy's `async_pending` on a device.
-fn async_folders(device: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(device)? {
-        let entry = entry?;
-        let Some(policy) = entry.file_name().to_str().and_then(|name| DirKind::AsyncPending.policy_of(name))
-        else {
-            continue;
+        look_at_ring(&self.container_ring).await;
+        let begun = Instant::now();
+        let store = self.store.clone();
+        let devices = match self.updates.pools.run("all devices", move || store.config().devices.list()).await
+        {
+            Ok(Ok(devices)) => devices,
+            Ok(Err(error)) => return tracing::error!(%error, "cannot list devices"),
+            Err(error) => return tracing::error!(%error, "cannot list devices"),
         };
-        for suffix in std::fs::read_dir(entry.path())? {
-            let suffix = suffix?;
-            if suffix.file_type()?.is_dir() {
-                folders.push((policy, suffix.path()));
-            }
-        }
-    }
-    Ok(folders)
-}
-
-/// Plans for a folder, and removes what is useless in it.
-fn tidy(folder: &Path) -> io::Result<FolderPlan> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        names.extend(entry?.file_name().into_string());
-    }
-    let plan = plan_folder(names);
-    for name in &plan.remove {
-        // gone already is as good
-        let _ = std::fs::remove_file(folder.join(name));
-    }
-    Ok(plan)
-}
-
-fn to_request(update: &AsyncPending, file: &UpdateFile) -> Update {
-    let mut headers: Headers = update.headers.iter().cloned().collect();
-    headers.set("User-Agent", format!("object-updater {}", std::process::id()));
-    for (name, value) in [
-        ("X-Backend-Storage-Policy-Index", file.policy.to_string()),
-        ("X-Backend-Accept-Redirect", "true".to_owned()),
-        ("X-Backend-Accept-Quoted-Location", "true".to_owned()),
-    ] {
-        if !headers.contains(name) {
-            headers.set(name, value);
-        }
-    }
-    Update {
-        op: Method::from_name(&update.op),
-        path: update.path.clone(),
-        container_path: update.container_path.clone(),
-        headers,
-        db_state: update.db_state.clone(),
-        device: file.device.clone(),
-        policy: file.policy,
+        let shown = join_all(devices.into_iter().map(|device| self.sweep_device(device))).await;
+        let elapsed = begun.elapsed().as_secs_f64();
+        tracing::info!("Object update sweep of all devices completed: {elapsed:.2}s");
+        let each: Vec<Value> = shown.iter().map(|(_, figures)| figures.clone()).collect();
+        let figures = [
+            // devices that are gone are forgotten
+            ("object_updater_per_device", json!({})),
+            ("object_updater_per_device", Value::Object(Map::from_iter(shown))),
+            ("object_updater_stats", of_all_devices(&each, self.config.async_tracker_dump_count)),
+            ("object_updater_sweep", json!(elapsed)),
+            ("object_updater_last", json!(Timestamp::now().as_secs_f64())),
+        ];
+        let recon = self.recon.clone();
+        // a panic there was told already
+        let _ = tokio::task::spawn_blocking(move || recon.dump(figures)).await;
     }
 }
