@@ -9,19 +9,20 @@ pub use account::{AccountAcl, AccountAclError, check_account_acl, format_account
 
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use swiftlet_types::python;
 use thiserror::Error;
 
 /// Why a container ACL cannot be set. The texts are what Swift answers.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AclError {
     /// A referrer where only groups may stand.
-    #[error("Referrers not allowed in write ACL: {}", python_repr(.0))]
+    #[error("Referrers not allowed in write ACL: {}", python::repr(.0))]
     ReferrerInWrite(String),
     /// `.r:` without a host.
-    #[error("No host/domain value after referrer designation in ACL: {}", python_repr(.0))]
+    #[error("No host/domain value after referrer designation in ACL: {}", python::repr(.0))]
     NoHost(String),
     /// `.something:` that is none of the referrer words.
-    #[error("Unknown designator {} in ACL: {}", python_repr(.designator), python_repr(.item))]
+    #[error("Unknown designator {} in ACL: {}", python::repr(.designator), python::repr(.item))]
     UnknownDesignator {
         /// What stands before the colon.
         designator: String,
@@ -129,26 +130,6 @@ fn url_host(url: &str) -> Option<String> {
         None => host_port.split(':').next()?,
     };
     (!host.is_empty()).then(|| host.to_lowercase())
-}
-
-/// `text` as Python's `repr` quotes it, which Swift puts into its error texts.
-fn python_repr(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 #[cfg(test)]

@@ -64,14 +64,6 @@ fn without_quotes(value: &Bytes) -> Bytes {
     value.iter().copied().filter(|b| *b != b'"').collect()
 }
 
-/// An ETag without the quotes around it.
-pub fn normalize_etag(value: &[u8]) -> &[u8] {
-    match value {
-        [b'"', inner @ .., b'"'] => inner,
-        plain => plain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,12 +88,5 @@ mod tests {
         assert_eq!(response.headers.get_str("content-type"), Some("text/html; charset=UTF-8"));
         assert_eq!(response.headers.get_str("etag"), Some("abc"));
         assert_eq!(response.headers.get_str("x-object-meta-a"), Some("b"));
-    }
-
-    #[test]
-    fn etags() {
-        assert_eq!(normalize_etag(b"\"a\""), b"a");
-        assert_eq!(normalize_etag(b"a"), b"a");
-        assert_eq!(normalize_etag(b"\""), b"\"");
     }
 }

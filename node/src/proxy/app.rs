@@ -1,7 +1,7 @@
 //! What every link of the pipeline is: something that answers a request, and what travels beside it.
 
 use super::info::InfoCache;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, Version};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub struct Env {
     pub source: Option<&'static str>,
     /// The client's method before a middleware changed it (`swift.orig_req_method`).
     pub original_method: Option<crate::http::Method>,
+    /// What the client speaks (`SERVER_PROTOCOL`); sub-requests keep it.
+    pub version: Version,
     /// Whether the client came over TLS (`wsgi.url_scheme` is `https`).
     pub secure: bool,
     /// The address the client connected to (`SERVER_NAME` and `SERVER_PORT`): what URLs in answers name where
@@ -43,6 +45,14 @@ pub struct Env {
     /// Authorization is settled by an outer link: an auth middleware that allows overrides lets the request
     /// pass (`swift.authorize_override`).
     pub authorize_override: bool,
+    /// What it stores comes from a cluster that checked it already, in the form in which it is kept there: manifests and
+    /// links are taken as they are (`swift.slo_override`, `swift.symlink_override`).
+    pub synchronized: bool,
+    /// An outer link set the content type, with parameters that clients may not set
+    /// (`swift.content_type_overridden`).
+    pub content_type_overridden: bool,
+    /// Whether it was counted against a rate limit already (`swift.ratelimit.handled`).
+    pub ratelimited: bool,
     /// Decides whether the request may be done, called by the controllers once they know the ACL
     /// (`swift.authorize`). `None`: nobody asked to decide, everything goes.
     pub authorize: Option<Arc<dyn Authorize>>,
@@ -93,6 +103,8 @@ impl Env {
         Self {
             source: Some(source),
             original_method: None,
+            synchronized: false,
+            content_type_overridden: false,
             acl: None,
             owner: false,
             reseller: false,

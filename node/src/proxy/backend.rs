@@ -102,6 +102,17 @@ impl Upload {
         self.exchange.finish().await
     }
 
+    /// Waits for the node to say that it has what was sent, after which more may be; or what it says instead.
+    pub async fn acknowledged(&mut self) -> Result<Option<Response>, ClientError> {
+        match self.exchange.answer().await? {
+            Heard::Interim { .. } => {
+                self.exchange.begin_another_body();
+                Ok(None)
+            }
+            Heard::Final(response) => Ok(Some(response)),
+        }
+    }
+
     /// What the node says to it.
     pub async fn response(&mut self) -> Result<Response, ClientError> {
         self.exchange.response().await

@@ -96,7 +96,10 @@ pub fn check_object_creation(
     let refuse = |status: u16, text: &str| Err(Response::plain(status, text.to_owned()));
     match message_length(&request.headers)? {
         Some(length) if length > limits.max_file_size => return refuse(413, "Your request is too large."),
-        None if !is_chunked(&request.headers) => return refuse(411, "Missing Content-Length header."),
+        // Swift compares to the letter here: another case of it is a coding that names no length
+        None if request.headers.get("transfer-encoding") != Some(b"chunked") => {
+            return refuse(411, "Missing Content-Length header.");
+        }
         _ => {}
     }
     let name_length = object.chars().count();
@@ -133,18 +136,34 @@ fn message_length(headers: &Headers) -> Result<Option<u64>, Response> {
                 501,
                 "Unsupported Transfer-Coding header value specified in Transfer-Encoding header",
             )),
-            chunked if chunked.trim().eq_ignore_ascii_case("chunked") => Ok(None),
+            chunked if chunked.eq_ignore_ascii_case("chunked") => Ok(None),
             _ => Err(Response::plain(400, "Invalid Transfer-Encoding header value")),
         };
     }
     match headers.get_str("content-length") {
         None => Ok(None),
-        Some(text) => text
-            .trim()
-            .parse()
-            .map(Some)
-            .map_err(|_| Response::plain(400, "Invalid Content-Length header value")),
+        Some(text) => match whole_number(text).map(u64::try_from) {
+            Some(Ok(length)) => Ok(Some(length)),
+            _ => Err(Response::plain(400, "Invalid Content-Length header value")),
+        },
     }
+}
+
+/// How many bytes a request says that its body has; 0 where it does not say.
+pub fn content_length(headers: &Headers) -> u64 {
+    headers.get_str("content-length").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The name of an account as a header gives it, decoded.
+pub fn account_name(quoted: &[u8]) -> Result<Vec<u8>, Response> {
+    let name = swiftlet_types::names::unquote(quoted);
+    if name.is_empty() {
+        return Err(Response::html(412, "Account name cannot be empty"));
+    }
+    if name.contains(&b'/') {
+        return Err(Response::html(412, "Account name cannot contain slashes"));
+    }
+    Ok(name)
 }
 
 /// Whether the body comes in chunks.
@@ -190,7 +209,7 @@ pub fn check_delete_headers(headers: &mut Headers, now: Timestamp) -> Result<Opt
 }
 
 /// A whole number; one too large for us is as large as can be.
-fn whole_number(text: &str) -> Option<i64> {
+pub fn whole_number(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -244,7 +263,9 @@ mod tests {
         assert!(check(&[text, ("Content-Length", "0")], "o").is_ok());
         assert!(check(&[text, ("Transfer-Encoding", "chunked")], "o").is_ok());
         assert_eq!(text_of(check(&[text], "o")).await.0, 411);
+        assert_eq!(text_of(check(&[text, ("Transfer-Encoding", "CHUNKED")], "o")).await.0, 411);
         assert_eq!(text_of(check(&[text, ("Content-Length", "5368709123")], "o")).await.0, 413);
+        assert_eq!(text_of(check(&[text, ("Content-Length", "99999999999999999999")], "o")).await.0, 413);
         assert_eq!(text_of(check(&[text, ("Content-Length", "x")], "o")).await.0, 400);
         assert_eq!(text_of(check(&[text, ("Transfer-Encoding", "gzip,chunked")], "o")).await.0, 501);
         assert_eq!(text_of(check(&[("Content-Length", "0")], "o")).await.1, "No content type");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use swiftlet_types::Policies;
-use swiftlet_types::conf::{ConfError, Ini, OptionError, Options};
+use swiftlet_types::conf::{ConfError, Ini, NodeCount, OptionError, Options};
 use thiserror::Error;
 
 /// Why the proxy's configuration cannot be used.
@@ -27,6 +27,10 @@ pub enum ConfigError {
     },
 }
 
+/// Options of dlo that once stood in `[app:proxy-server]`, and may still.
+pub const OLD_DLO_OPTIONS: [&str; 3] =
+    ["rate_limit_after_segment", "rate_limit_segments_per_sec", "max_get_time"];
+
 /// In which order the primaries of a partition are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortingMethod {
@@ -36,33 +40,6 @@ pub enum SortingMethod {
     Timing,
     /// The nearest by `read_affinity` first.
     Affinity,
-}
-
-/// A number of nodes, by itself or for each replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NodeCount {
-    /// So many.
-    Fixed(usize),
-    /// So many times the number of replicas.
-    PerReplica(usize),
-}
-
-impl NodeCount {
-    fn parse(text: &str) -> Option<Self> {
-        match text.to_lowercase().split_whitespace().collect::<Vec<_>>()[..] {
-            [n] => n.parse().ok().map(Self::Fixed),
-            [n, "*", "replicas"] => n.parse().ok().map(Self::PerReplica),
-            _ => None,
-        }
-    }
-
-    /// For a ring of `replicas` replicas.
-    pub fn for_replicas(self, replicas: usize) -> usize {
-        match self {
-            Self::Fixed(n) => n,
-            Self::PerReplica(n) => n * replicas,
-        }
-    }
 }
 
 /// Options that a policy may set for itself. Swift's names.
@@ -116,6 +93,8 @@ pub struct ProxyConfig {
     pub deny_host_headers: Vec<String>,
     pub allow_open_expired: bool,
     pub log_handoffs: bool,
+    /// Whether fragments are written such that liberasurecode before 1.6 reads them.
+    pub write_legacy_ec_crc: bool,
     pub cors_allow_origin: Vec<String>,
     pub cors_expose_headers: Vec<String>,
     pub strict_cors_mode: bool,
@@ -157,11 +136,12 @@ impl ProxyConfig {
 
     /// Reads the options of `[app:proxy-server]` alone.
     pub fn from_options(o: &Options) -> Result<Self, OptionError> {
-        // liberasurecode reads this one from its environment; known here, so that it is no unknown option
-        o.str("write_legacy_ec_crc");
+        // the pipeline gives them to dlo
+        for option in OLD_DLO_OPTIONS {
+            o.str(option);
+        }
         let node_timeout = o.seconds("node_timeout", 10.0)?;
         let conn_timeout = o.seconds("conn_timeout", 0.5)?;
-        let count = "is neither a number of nodes nor like `2 * replicas`";
         Ok(Self {
             swift_dir: o.str_or("swift_dir", "/etc/swift").into(),
             node_timeout,
@@ -186,12 +166,7 @@ impl ProxyConfig {
                 .percent("container_listing_shard_ranges_skip_cache_pct", 0.0)?,
             namespace_cache_tokens_per_session: o.int("namespace_cache_tokens_per_session", 3)?,
             namespace_avg_backend_fetch_time: o.seconds("namespace_avg_backend_fetch_time", 0.3)?,
-            request_node_count: o.parsed(
-                "request_node_count",
-                NodeCount::PerReplica(2),
-                count,
-                NodeCount::parse,
-            )?,
+            request_node_count: NodeCount::from_options(o, "request_node_count")?,
             timing_expiry: o.seconds("timing_expiry", 300.0)?,
             allow_account_management: o.bool("allow_account_management", false),
             account_autocreate: o.bool("account_autocreate", false),
@@ -202,6 +177,7 @@ impl ProxyConfig {
             max_containers_whitelist: o.list("max_containers_whitelist", ""),
             deny_host_headers: o.list("deny_host_headers", ""),
             allow_open_expired: o.bool("allow_open_expired", false),
+            write_legacy_ec_crc: o.bool("write_legacy_ec_crc", false),
             log_handoffs: o.bool("log_handoffs", true),
             cors_allow_origin: o.list("cors_allow_origin", ""),
             cors_expose_headers: o.list("cors_expose_headers", ""),
@@ -254,7 +230,6 @@ impl PolicyOptions {
             _ => own,
         };
         let sorting = "is none of shuffle, timing, affinity";
-        let count = "is neither a number of nodes nor like `2 * replicas`";
         let text = |option: &str| holder(option).str(option).unwrap_or_default().to_owned();
         let of = |o: &str| holder(o);
         Ok(Self {
@@ -273,11 +248,9 @@ impl PolicyOptions {
                 .map_err(|e| of("read_affinity").error("read_affinity", e.to_string()))?,
             write_affinity: WriteAffinity::parse(&text("write_affinity"))
                 .map_err(|e| of("write_affinity").error("write_affinity", e.to_string()))?,
-            write_affinity_node_count: of("write_affinity_node_count").parsed(
+            write_affinity_node_count: NodeCount::from_options(
+                of("write_affinity_node_count"),
                 "write_affinity_node_count",
-                NodeCount::PerReplica(2),
-                count,
-                NodeCount::parse,
             )?,
             write_affinity_handoff_delete_count: match text("write_affinity_handoff_delete_count").as_str() {
                 "" => None,

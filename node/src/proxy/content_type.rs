@@ -32,6 +32,7 @@ const SHORT_FOR: &[(&str, &str)] = &[
 const COMPRESSIONS: &[&str] = &[".gz", ".Z", ".bz2", ".xz", ".br"];
 
 /// Content types by lower-case ending, without its dot.
+#[derive(Default)]
 pub struct ContentTypes(HashMap<String, String>);
 
 impl ContentTypes {

@@ -56,7 +56,7 @@ impl Controller {
             Self::Account(entity) => return settle(account::answer(app, entity, request).await),
             Self::Container(entity) | Self::Object(entity) => entity,
         };
-        let origin = request.http.headers.get_str("origin").map(str::to_owned);
+        let origin = cors::origin_of(&request.http.headers).map(str::to_owned);
         let Some(origin) = origin else { return self.answer_named(app, entity, request, methods).await };
         let container = app.container_info(&request, entity).await;
         if request.http.method == Method::Options {

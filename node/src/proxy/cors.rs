@@ -20,6 +20,11 @@ const ALWAYS_EXPOSED: &[&str] = &[
     "x-openstack-request-id",
 ];
 
+/// The site whose script sends a request; an empty name is none.
+pub fn origin_of(request: &Headers) -> Option<&str> {
+    request.get_str("Origin").filter(|origin| !origin.is_empty())
+}
+
 /// Whether scripts of `origin` may use a container with these settings.
 fn is_allowed(cors: &Cors, origin: &str, config: &ProxyConfig) -> bool {
     let by_container = cors.allow_origin.as_deref().unwrap_or_default().split(' ').map(str::trim);
@@ -74,13 +79,14 @@ fn add_vary(headers: &mut Headers, what: &str) {
 pub fn options(request: &Headers, cors: Option<&Cors>, methods: &[&str], config: &ProxyConfig) -> Response {
     let allow = methods.join(", ");
     let mut response = Response::html(200, "").with("Allow", allow.clone());
-    let (Some(origin), Some(cors)) = (request.get_str("Origin"), cors) else { return response };
+    let (Some(origin), Some(cors)) = (origin_of(request), cors) else { return response };
     let wanted = request.get_str("Access-Control-Request-Method").unwrap_or_default();
     if !is_allowed(cors, origin, config) || !methods.contains(&wanted) {
         let page = Response::standard(401);
         return Response { status: 401, body: page.body, ..response };
     }
     let headers = &mut response.headers;
+    headers.remove("Content-Type");
     if allows_any(cors) {
         headers.set("Access-Control-Allow-Origin", "*");
     } else {
@@ -148,6 +154,8 @@ mod tests {
         assert_eq!(response.headers.get_str("access-control-allow-origin"), Some("*"));
         assert_eq!(response.headers.get_str("access-control-allow-headers"), Some("x-a, x-b"));
         assert_eq!(response.headers.get_str("vary"), Some("Access-Control-Request-Headers"));
+        assert_eq!(response.headers.get("content-type"), None);
+        assert_eq!(ask("", "PUT").headers.get("access-control-allow-origin"), None);
         assert_eq!(ask("http://a", "COPY").status, 401);
         let plain = options(&Headers::new(), Some(&cors("")), &["GET"], &config());
         assert_eq!((plain.status, plain.headers.get_str("allow")), (200, Some("GET")));

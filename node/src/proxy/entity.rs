@@ -48,6 +48,12 @@ impl Entity {
         }
     }
 
+    /// Splits a request path (percent-decoded, `/v1/a/c/o`) of whatever version.
+    pub fn of_request_path(path: &Bytes) -> Option<Self> {
+        let version_len = segment_len(path.strip_prefix(b"/")?);
+        Self::from_entity_path(path.slice(1 + version_len..))
+    }
+
     /// Splits `/a`, `/a/c` or `/a/c/o`; a trailing slash after `/a` and `/a/c` is let pass.
     fn from_entity_path(path: Bytes) -> Option<Self> {
         let account_len = segment_len(path.get(1..)?);

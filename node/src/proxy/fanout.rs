@@ -5,6 +5,7 @@ use super::backend::Call;
 use super::meta::ServerKind;
 use super::nodes::{Candidate, NodeIter};
 use super::quorum::{best_response, have_quorum, quorum_size};
+use super::rings::RingView;
 use super::server::Application;
 use crate::http::{Headers, Response};
 use bytes::Bytes;
@@ -68,6 +69,22 @@ impl Application {
         let answers = self.fan_out(fanout).await;
         let quorum = quorum_size(answers.len());
         best_of(answers, quorum, overrides, &what)
+    }
+
+    /// Sends `call` with `body` to every replica of its partition in `ring`, with what `headers` gives for so many
+    /// requests; the best answer.
+    pub async fn change_replicas(
+        &self,
+        kind: ServerKind,
+        ring: Arc<RingView>,
+        call: Call,
+        headers: impl FnOnce(usize) -> Vec<Headers>,
+        body: Bytes,
+    ) -> Response {
+        let node_count = ring.primaries(call.partition).len();
+        let nodes = self.nodes(ring, call.partition, None);
+        let fanout = Fanout { kind, call, nodes, node_count, headers: headers(node_count), body };
+        self.fan_out_for_best(fanout, &[]).await
     }
 
     fn start(&self, fanout: Fanout) -> mpsc::UnboundedReceiver<Answer> {

@@ -1,9 +1,9 @@
 //! Reading from the first node that has what is asked for, or from the one that has the newest.
 
 mod body;
-mod multipart;
+pub(super) mod multipart;
 
-use super::answer::{Answer, copy_headers, normalize_etag};
+use super::answer::{Answer, copy_headers};
 use super::backend::Call;
 use super::fanout::best_of;
 use super::meta::ServerKind;
@@ -12,6 +12,7 @@ use super::quorum::quorum_size;
 use super::rings::Node;
 use super::server::Application;
 use crate::http::client::ClientError;
+use crate::http::conditions::normalize_etag;
 use crate::http::{Headers, Method, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -186,7 +187,10 @@ impl Getter {
     fn best_source(&mut self) -> Option<Source> {
         let deleted_at = self.deleted_at;
         self.sources.retain(|source| source.timestamp >= deleted_at);
-        let newest = self.sources.iter().enumerate().max_by_key(|(_, source)| source.timestamp)?.0;
+        // Of the same data the metadata that was posted last: Swift takes any, and so may be a POST behind.
+        let posted = |source: &Source| timestamp_of(&source.response.headers, "x-backend-timestamp");
+        let age = |source: &Source| (source.timestamp, posted(source));
+        let newest = self.sources.iter().enumerate().max_by_key(|(_, source)| age(source))?.0;
         let source = self.sources.swap_remove(newest);
         self.sources.clear();
         if self.etag.is_none() {
@@ -215,9 +219,7 @@ impl Getter {
             }
             response.body = body::of(self, source);
         } else if let 416 = response.status {
-            let page = Response::standard(416);
-            response.headers.set("Content-Type", "text/html; charset=UTF-8");
-            response.body = page.body;
+            response.body = Response::standard(416).body;
         } else {
             if let Some(length) = content_length {
                 response.headers.set("Content-Length", length);

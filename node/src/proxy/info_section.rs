@@ -60,4 +60,37 @@ mod tests {
         )));
         assert!(json.contains(r#""max_file_size":5368709122,"max_meta_name_length":128,"#), "{json}");
     }
+
+    #[test]
+    fn shows_every_constraint_as_it_is_set() {
+        let numbers = [
+            "max_file_size",
+            "max_meta_name_length",
+            "max_meta_value_length",
+            "max_meta_count",
+            "max_meta_overall_size",
+            "max_header_size",
+            "max_request_line",
+            "extra_header_count",
+            "max_object_name_length",
+            "max_account_name_length",
+            "max_container_name_length",
+            "container_listing_limit",
+            "account_listing_limit",
+        ];
+        let lines: String =
+            numbers.iter().zip(11..).map(|(option, value)| format!("{option} = {value}\n")).collect();
+        let conf = format!(
+            "[swift-hash]\nswift_hash_path_suffix = a\n[swift-constraints]\n{lines}valid_api_versions = v0, v1\n\
+             auto_create_account_prefix = ~\n"
+        );
+        let swift = SwiftConf::from_ini(&Ini::parse("swift.conf", &conf).unwrap()).unwrap();
+        let config = ProxyConfig::from_options(&Options::new("p", "s")).unwrap();
+        let shown = swift_section(&config, &swift);
+        for (option, value) in numbers.iter().zip(11..) {
+            assert_eq!(shown[option], Value::from(value), "{option}");
+        }
+        assert_eq!(shown["valid_api_versions"], json!(["v0", "v1"]));
+        assert_eq!(shown["auto_create_account_prefix"], "~");
+    }
 }

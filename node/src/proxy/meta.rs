@@ -92,14 +92,27 @@ pub fn transfer(kind: ServerKind, client: &Headers, backend: &mut Headers) {
         let Some(bare) = strip(name, "x-remove-") else { continue };
         let target = [b"x-".as_slice(), bare].concat();
         if has_prefix(name, kind.remove_meta_prefix()) || is_setting(&target) {
-            backend.set(target.to_ascii_lowercase(), Bytes::new());
+            backend.set(lower_latin1(target.to_ascii_lowercase().into()), Bytes::new());
         }
     }
     for (name, value) in client.iter() {
         if kind.is_meta(name) || is_setting(name) {
-            backend.set(name.clone(), value.clone());
+            backend.set(lower_latin1(name.clone()), value.clone());
         }
     }
+}
+
+/// `name` with what would be capitals were it Latin-1 made small. Swift's proxy does that to the names of accounts' and
+/// containers' metadata, whose servers then find no UTF-8 and refuse: `ü` is no name for metadata there, `☃` is.
+fn lower_latin1(name: Bytes) -> Bytes {
+    if name.is_ascii() {
+        return name;
+    }
+    let lower = |byte: &u8| match byte {
+        0xc0..=0xd6 | 0xd8..=0xde => byte | 0x20,
+        _ => *byte,
+    };
+    name.iter().map(lower).collect()
 }
 
 /// `name` as Swift writes header names: a capital after anything that is not a letter (`X-Object-Meta-A1B`).
@@ -161,6 +174,16 @@ mod tests {
         for removed in ["x-container-meta-size", "x-container-write", "x-versions-location"] {
             assert_eq!(backend.get_str(removed), Some(""), "{removed}");
         }
+    }
+
+    #[test]
+    fn names_outside_ascii_come_to_the_servers_as_from_swift() {
+        let client: Headers =
+            [("X-Container-Meta-\u{fc}", "1"), ("X-Container-Meta-\u{2603}", "2")].into_iter().collect();
+        let mut backend = Headers::new();
+        transfer(ServerKind::Container, &client, &mut backend);
+        assert_eq!(backend.get_bytes(b"X-Container-Meta-\xe3\xbc"), Some(&b"1"[..]));
+        assert_eq!(backend.get("X-Container-Meta-\u{2603}"), Some(&b"2"[..]));
     }
 
     #[test]

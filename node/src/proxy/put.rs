@@ -1,6 +1,6 @@
 //! Storing an object's data: to every replica at once, as the client sends it.
 
-use super::answer::{Answer, normalize_etag};
+use super::answer::Answer;
 use super::backend::{Announced, Call, Upload};
 use super::fanout::best_of;
 use super::meta::ServerKind;
@@ -9,6 +9,8 @@ use super::quorum::{have_quorum, quorum_size};
 use super::rings::Node;
 use super::server::Application;
 use crate::http::client::ClientError;
+use crate::http::conditions::normalize_etag;
+use crate::http::dates::format_http_date;
 use crate::http::{Body, BodyError, Headers, Response};
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -16,6 +18,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use swiftlet_types::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bodies of answers to PUTs are short; more than this is not read.
@@ -35,12 +38,26 @@ pub struct Put {
     pub length: Option<u64>,
     /// Whether there must not be an object yet (`If-None-Match: *`).
     pub only_if_missing: bool,
+    /// When the object is from.
+    pub timestamp: Timestamp,
 }
 
 /// A node that takes part, and how far it is.
-struct Putter {
-    node: Arc<Node>,
+pub(super) struct Putter {
+    pub(super) node: Arc<Node>,
     state: State,
+}
+
+impl Putter {
+    /// Whether it can be given up.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed)
+    }
+
+    /// Whether it has not decided yet.
+    pub(super) fn is_sending(&self) -> bool {
+        matches!(self.state, State::Sending(_))
+    }
 }
 
 enum State {
@@ -51,22 +68,24 @@ enum State {
 }
 
 impl Application {
-    /// Stores the object; what the client is answered but for `Last-Modified`, which the caller knows.
+    /// Stores the object; what the client is answered.
     pub async fn store_object(&self, put: Put) -> Response {
-        let Put { call, nodes, headers, body, length, only_if_missing } = put;
+        let Put { call, nodes, headers, body, length, only_if_missing, timestamp } = put;
         let node_count = headers.len();
+        let needed = quorum_size(node_count);
         let mut putters = self.connect(&call, nodes, headers, length).await;
         let stored = async {
-            self.check_connections(&putters, node_count, only_if_missing)?;
-            self.transfer(&call, &mut putters, body, length, node_count).await?;
-            let (answers, etags) = self.collect(&call, putters, node_count).await;
-            self.conclude(answers, etags)
+            self.check_connections(&putters, needed, only_if_missing)?;
+            self.transfer(&call, &mut putters, body, length, needed).await?;
+            let (answers, etags) =
+                self.collect(&call, putters, node_count, |statuses| have_quorum(statuses, node_count)).await;
+            self.conclude(answers, etags, timestamp)
         };
         stored.await.unwrap_or_else(|refusal| refusal)
     }
 
     /// Finds a node that wants the data for each replica.
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         call: &Call,
         nodes: NodeIter,
@@ -110,10 +129,10 @@ impl Application {
     }
 
     /// Refuses where a node already told enough, or too few of them are there.
-    fn check_connections(
+    pub(super) fn check_connections(
         &self,
         putters: &[Putter],
-        node_count: usize,
+        needed: usize,
         only_if_missing: bool,
     ) -> Result<(), Response> {
         let decided = |status: u16| {
@@ -126,11 +145,10 @@ impl Application {
             // a newer object is there already: this one was accepted, and is history
             return Err(Response::standard(202));
         }
-        self.check_count(putters.len(), node_count, "")
+        self.check_count(putters.len(), needed, "")
     }
 
-    fn check_count(&self, connections: usize, node_count: usize, when: &str) -> Result<(), Response> {
-        let needed = quorum_size(node_count);
+    pub(super) fn check_count(&self, connections: usize, needed: usize, when: &str) -> Result<(), Response> {
         if connections < needed {
             tracing::error!("Object PUT {when}returning 503, {connections}/{needed} required connections");
             return Err(Response::standard(503));
@@ -145,7 +163,7 @@ impl Application {
         putters: &mut Vec<Putter>,
         mut body: Body,
         length: Option<u64>,
-        node_count: usize,
+        needed: usize,
     ) -> Result<(), Response> {
         let mut received = 0_u64;
         while let Some(chunk) = self.next_chunk(&mut body).await? {
@@ -155,7 +173,7 @@ impl Application {
             }
             join_all(putters.iter_mut().map(|putter| self.send(call, putter, chunk.clone()))).await;
             putters.retain(|putter| !matches!(putter.state, State::Failed));
-            self.check_count(putters.len(), node_count, "exceptions during send, ")?;
+            self.check_count(putters.len(), needed, "exceptions during send, ")?;
         }
         if length.is_some_and(|length| received < length) {
             tracing::warn!("Client disconnected without sending enough data");
@@ -163,10 +181,11 @@ impl Application {
         }
         join_all(putters.iter_mut().map(|putter| self.finish(call, putter))).await;
         putters.retain(|putter| !matches!(putter.state, State::Failed));
-        self.check_count(putters.len(), node_count, "exceptions after last send, ")
+        self.check_count(putters.len(), needed, "exceptions after last send, ")
     }
 
-    async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Response> {
+    /// The client's next bytes.
+    pub(super) async fn next_chunk(&self, body: &mut Body) -> Result<Option<Bytes>, Response> {
         let client_timeout = self.config.client_timeout;
         match timeout(client_timeout, body.next()).await {
             Ok(Ok(chunk)) => Ok(chunk),
@@ -182,7 +201,7 @@ impl Application {
         }
     }
 
-    async fn send(&self, call: &Call, putter: &mut Putter, chunk: Bytes) {
+    pub(super) async fn send(&self, call: &Call, putter: &mut Putter, chunk: Bytes) {
         if let State::Sending(upload) = &mut putter.state
             && let Err(error) = upload.send(chunk).await
         {
@@ -190,7 +209,17 @@ impl Application {
         }
     }
 
-    async fn finish(&self, call: &Call, putter: &mut Putter) {
+    /// Waits until the node says that it has what was sent, and that it waits for more; or that it does not.
+    pub(super) async fn acknowledge(&self, call: &Call, putter: &mut Putter) {
+        let State::Sending(upload) = &mut putter.state else { return };
+        match upload.acknowledged().await {
+            Ok(None) => {}
+            Ok(Some(decided)) => putter.state = State::Decided(Box::new(decided)),
+            Err(error) => self.fail(call, putter, &error),
+        }
+    }
+
+    pub(super) async fn finish(&self, call: &Call, putter: &mut Putter) {
         if let State::Sending(upload) = &mut putter.state
             && let Err(error) = upload.finish().await
         {
@@ -203,13 +232,14 @@ impl Application {
         putter.state = State::Failed;
     }
 
-    /// The nodes' answers, and the ETags of what they stored: until a quorum agrees and the others had a moment
-    /// more. 503 stands for those that did not come.
-    async fn collect(
+    /// The nodes' answers, and the ETags of what they stored: until their statuses are `settled` and the others had a
+    /// moment more. 503 stands for those that did not come.
+    pub(super) async fn collect(
         &self,
         call: &Call,
         putters: Vec<Putter>,
         node_count: usize,
+        settled: impl Fn(&[u16]) -> bool,
     ) -> (Vec<Answer>, BTreeSet<Vec<u8>>) {
         let mut coming: FuturesUnordered<_> =
             putters.into_iter().map(|putter| self.answer_of(call, putter)).collect();
@@ -227,7 +257,7 @@ impl Application {
             }
             statuses.push(answer.status);
             answers.push(answer);
-            if until.is_none() && have_quorum(&statuses, node_count) {
+            if until.is_none() && settled(&statuses) {
                 until = Some(Instant::now() + self.config.post_quorum_timeout);
             }
         }
@@ -260,7 +290,13 @@ impl Application {
         }
     }
 
-    fn conclude(&self, mut answers: Vec<Answer>, etags: BTreeSet<Vec<u8>>) -> Result<Response, Response> {
+    /// What the nodes agree on, good or bad: both tell when the client's object would be from, as in Swift.
+    fn conclude(
+        &self,
+        mut answers: Vec<Answer>,
+        etags: BTreeSet<Vec<u8>>,
+        timestamp: Timestamp,
+    ) -> Result<Response, Response> {
         if etags.len() > 1 {
             tracing::error!("Object servers returned {} mismatched etags", etags.len());
             return Err(Response::standard(500));
@@ -274,6 +310,7 @@ impl Application {
         {
             response.headers.set("Etag", etag);
         }
+        response.headers.set("Last-Modified", format_http_date(timestamp.seconds_ceil()));
         Ok(response)
     }
 }

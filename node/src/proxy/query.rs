@@ -1,5 +1,6 @@
 //! Query strings: the parameters of a request, as Swift's servers read and re-quote them.
 
+use crate::http::Response;
 use bytes::Bytes;
 use swiftlet_types::names;
 
@@ -20,6 +21,12 @@ impl Params {
     /// The value of `name`, if given.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| &v[..])
+    }
+
+    /// The value of `name` as text; one that is not UTF-8 is answered with 400.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Response> {
+        let invalid = |_| Response::plain(400, format!("\"{name}\" parameter not valid UTF-8"));
+        self.get(name).map(|value| std::str::from_utf8(value).map_err(invalid)).transpose()
     }
 
     /// Sets `name` to `value`.

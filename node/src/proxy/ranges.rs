@@ -28,7 +28,8 @@ impl Ranges {
     fn parse_one(spec: &str) -> Option<(Option<u64>, Option<u64>)> {
         let number = |s: &str| match s {
             "" => Some(None),
-            s if s.bytes().all(|b| b.is_ascii_digit()) => s.parse().ok().map(Some),
+            // one past all lengths is as large as can be
+            s if s.bytes().all(|b| b.is_ascii_digit()) => Some(Some(s.parse().unwrap_or(u64::MAX))),
             _ => None,
         };
         let (start, end) = spec.split_once('-')?;
@@ -71,6 +72,16 @@ impl Ranges {
             Some(0) => Left::Nothing,
             Some(_) => Left::More,
         }
+    }
+
+    /// How many ranges there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The last byte of the first range, where that does not depend on the length of the whole.
+    pub fn last_byte(&self) -> Option<u64> {
+        self.0.first().and_then(|(start, end)| start.and(*end))
     }
 
     /// Drops the first range; whether others remain.
@@ -143,6 +154,7 @@ mod tests {
             assert_eq!(ranges(good).to_string(), good);
         }
         assert_eq!(ranges("Bytes = 1-2, 3-4").to_string(), "bytes=1-2,3-4");
+        assert_eq!(ranges("bytes=0-99999999999999999999"), Ranges(vec![(Some(0), Some(u64::MAX))]));
         for bad in
             ["", "bytes", "bytes=", "bytes=-", "bytes=5-3", "bytes=45", "bytes=a-b", "bytes=--1", "b=1-2"]
         {

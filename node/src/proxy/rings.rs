@@ -188,6 +188,11 @@ impl Rings {
         self.container.view()
     }
 
+    /// The containers' ring as one that others share and that follows its file with these.
+    pub fn shared_container(&self) -> Arc<SharedRing> {
+        self.container.shared.clone()
+    }
+
     /// The ring of a storage policy's objects.
     pub fn object(&self, policy_index: u32) -> Option<Arc<RingView>> {
         self.objects.get(&policy_index).map(ProxyRing::view)
@@ -198,11 +203,15 @@ impl Rings {
     pub async fn keep_up_to_date(self: Arc<Self>, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            let rings = self.clone();
-            let looked = tokio::task::spawn_blocking(move || rings.reload_if_changed()).await;
-            if let Err(error) = looked {
-                tracing::error!("looking for changed rings failed: {error}");
-            }
+            self.clone().look().await;
+        }
+    }
+
+    /// Looks once whether files have changed.
+    pub async fn look(self: Arc<Self>) {
+        let looked = tokio::task::spawn_blocking(move || self.reload_if_changed()).await;
+        if let Err(error) = looked {
+            tracing::error!("looking for changed rings failed: {error}");
         }
     }
 

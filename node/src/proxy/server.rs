@@ -3,11 +3,13 @@
 use super::app::{App, ProxyRequest};
 use super::backend::{Backend, Call};
 use super::checks;
-use super::config::{ConfigError, EXPIRER_CONTAINERS_PER_SPAN, ProxyConfig, SortingMethod};
+use super::config::{ConfigError, ProxyConfig, SortingMethod};
 use super::content_type::ContentTypes;
 use super::controllers::Controller;
+use super::ec::Scheme;
 use super::entity::{Entity, PathError};
 use super::error_limit::ErrorLimiter;
+use super::expirer_queue::ExpirerQueue;
 use super::info::{self, ContainerInfo};
 use super::meta::{self, ServerKind};
 use super::nodes::{Candidate, NodeIter};
@@ -19,10 +21,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
-use swiftlet_types::policy::PolicyKind;
 use swiftlet_types::{Constraints, HashConf, Policies, SwiftConf, Timestamp, names};
 use thiserror::Error;
 
@@ -35,11 +37,6 @@ pub enum StartError {
     /// A ring cannot be loaded.
     #[error(transparent)]
     Ring(#[from] swiftlet_ring::LoadError),
-    /// A policy is of a kind that is not served yet.
-    #[error(
-        "storage policy {0} ({1}) is erasure coded, which is not yet built: only policy_type = replication is"
-    )]
-    ErasureCoding(u32, String),
 }
 
 /// The proxy application. Clones are the same one.
@@ -51,12 +48,15 @@ pub struct Core {
     pub(super) config: ProxyConfig,
     pub(super) constraints: Constraints,
     pub(super) policies: Policies,
+    /// How policies are encoded, those that are, by index.
+    pub(super) schemes: HashMap<u32, Arc<Scheme>>,
     pub(super) hash: HashConf,
     pub(super) rings: Arc<Rings>,
     pub(super) backend: Backend,
     pub(super) error_limiter: ErrorLimiter,
     pub(super) timings: NodeTimings,
-    pub(super) content_types: ContentTypes,
+    pub(super) content_types: Arc<ContentTypes>,
+    pub(super) expirer_queue: Arc<ExpirerQueue>,
     user_agent: Bytes,
 }
 
@@ -88,8 +88,26 @@ const NOT_FOR_BACKENDS: &[&str] = &[
 impl Application {
     /// An application that answers for the cluster of `swift` and `rings`.
     pub fn new(config: ProxyConfig, swift: &SwiftConf, rings: Arc<Rings>) -> Result<Self, StartError> {
-        if let Some(policy) = swift.policies.iter().find(|p| p.kind != PolicyKind::Replication) {
-            return Err(StartError::ErasureCoding(policy.index, policy.name().to_owned()));
+        Self::with_user_agent(format!("proxy-server {}", std::process::id()), config, swift, rings)
+    }
+
+    /// One that backends know as `user_agent`.
+    pub fn with_user_agent(
+        user_agent: String,
+        config: ProxyConfig,
+        swift: &SwiftConf,
+        rings: Arc<Rings>,
+    ) -> Result<Self, StartError> {
+        let mut schemes = HashMap::new();
+        for policy in swift.policies.iter() {
+            match Scheme::of(policy, config.write_legacy_ec_crc) {
+                None => {}
+                Some(Ok(scheme)) => drop(schemes.insert(policy.index, Arc::new(scheme))),
+                Some(Err(error)) => {
+                    let (index, name) = (policy.index, policy.name());
+                    tracing::error!("storage policy {index} ({name}): {error}: its objects answer 501");
+                }
+            }
         }
         for warning in config.warnings() {
             tracing::warn!("{warning}");
@@ -101,14 +119,26 @@ impl Application {
                 config.error_suppression_limit,
             ),
             timings: NodeTimings::new(config.sorts_by_timing().then_some(config.timing_expiry)),
-            content_types: ContentTypes::load(&config.swift_dir),
-            user_agent: format!("proxy-server {}", std::process::id()).into(),
+            content_types: Arc::new(ContentTypes::load(&config.swift_dir)),
+            expirer_queue: Arc::new(ExpirerQueue::new(&config, swift.hash.clone())),
+            user_agent: user_agent.into(),
             constraints: swift.constraints.clone(),
             policies: swift.policies.clone(),
+            schemes,
             hash: swift.hash.clone(),
             rings,
             config,
         })))
+    }
+
+    /// What names say of content types.
+    pub fn content_types(&self) -> Arc<ContentTypes> {
+        self.content_types.clone()
+    }
+
+    /// Where the expirer's queue holds what.
+    pub fn expirer_queue(&self) -> Arc<ExpirerQueue> {
+        self.expirer_queue.clone()
     }
 
     /// What is known of a container, for the request of `request`.
@@ -296,18 +326,6 @@ impl Application {
         ring.partition(&hash)
     }
 
-    /// The container of the expirer's queue where an object is entered that expires at `second`.
-    pub(super) fn expirer_container(&self, second: u64, entity: &Entity) -> Entity {
-        let (container, object) =
-            (entity.container().unwrap_or_default(), entity.object().unwrap_or_default());
-        let hash = u128::from_be_bytes(self.hash.object(entity.account(), container, object).0);
-        // hashes spread the queue of one span of time over so many containers, named by the seconds before it
-        let shard = (hash % u128::from(EXPIRER_CONTAINERS_PER_SPAN)) as u64;
-        let divisor = self.config.expiring_objects_container_divisor;
-        let name = (second / divisor * divisor).saturating_sub(shard);
-        Entity::container_of(&self.config.expiring_objects_account, &format!("{name:010}"))
-    }
-
     /// The nodes of a partition in the order to try them.
     pub(super) fn nodes(&self, ring: Arc<RingView>, partition: u32, policy_index: Option<u32>) -> NodeIter {
         let count = self.config.request_node_count.for_replicas(ring.primaries(partition).len());
@@ -410,6 +428,7 @@ impl App for Application {
         let is_head = request.http.method == Method::Head;
         let mut response = self.answer(request).await.unwrap_or_else(|refusal| refusal);
         if is_head {
+            response.announce_unsent();
             response.body = Body::empty();
         }
         response

@@ -24,7 +24,7 @@ impl ProxyService {
 #[async_trait]
 impl Service for ProxyService {
     async fn call(&self, http: Request) -> Response {
-        let env = Env { local: self.local, secure: self.secure, ..Env::default() };
+        let env = Env { local: self.local, secure: self.secure, version: http.version, ..Env::default() };
         self.app.call(ProxyRequest { http, env }).await
     }
 }

@@ -14,11 +14,14 @@ use sha1::Sha1;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+type Live = dyn Fn() -> Value + Send + Sync;
+
 /// Sections of `/info` by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SwiftInfo {
     public: Map<String, Value>,
     admin: Map<String, Value>,
+    live: Vec<(&'static str, Arc<Live>)>,
 }
 
 impl SwiftInfo {
@@ -32,6 +35,12 @@ impl SwiftInfo {
         extend(&mut self.admin, name, values);
     }
 
+    /// Adds to the section `name` the keys of what `values` gives each time that somebody asks.
+    pub fn register_live(&mut self, name: &'static str, values: impl Fn() -> Value + Send + Sync + 'static) {
+        self.register(name, values());
+        self.live.push((name, Arc::new(values)));
+    }
+
     /// The sections by name.
     pub fn sections(&self) -> &Map<String, Value> {
         &self.public
@@ -40,6 +49,9 @@ impl SwiftInfo {
     /// What is shown when the dotted names in `disallowed` are left out.
     fn shown(&self, disallowed: &[String]) -> Map<String, Value> {
         let mut shown = self.public.clone();
+        for (name, values) in &self.live {
+            extend(&mut shown, name, values());
+        }
         for name in disallowed {
             let (path, last) = name.rsplit_once('.').unwrap_or(("", name));
             let mut parts = path.split('.').filter(|part| !part.is_empty());
@@ -65,26 +77,30 @@ pub struct InfoEndpoint {
     expose_info: bool,
     /// Signs requests for the admin section; none of them is answered without.
     admin_key: Option<String>,
-    public: String,
-    admin: String,
+    info: SwiftInfo,
+    disallowed: Vec<String>,
 }
 
 impl InfoEndpoint {
     /// The endpoint in front of `next`; its options are the app's.
     pub fn new(next: Arc<dyn App>, info: &SwiftInfo, config: &ProxyConfig) -> Self {
-        let disallowed = config.disallowed_sections.clone();
-        let mut shown = info.shown(&disallowed);
-        let public = Value::Object(shown.clone()).to_string();
-        let mut admin = info.admin.clone();
-        admin.insert("disallowed_sections".into(), disallowed.into());
-        shown.insert("admin".into(), Value::Object(admin));
         Self {
             next,
             expose_info: config.expose_info,
             admin_key: Some(config.admin_key.clone()).filter(|key| !key.is_empty()),
-            public,
-            admin: Value::Object(shown).to_string(),
+            info: info.clone(),
+            disallowed: config.disallowed_sections.clone(),
         }
+    }
+
+    fn body(&self, is_admin: bool) -> String {
+        let mut shown = self.info.shown(&self.disallowed);
+        if is_admin {
+            let mut admin = self.info.admin.clone();
+            admin.insert("disallowed_sections".into(), self.disallowed.clone().into());
+            shown.insert("admin".into(), Value::Object(admin));
+        }
+        Value::Object(shown).to_string()
     }
 
     fn answer(&self, request: &ProxyRequest) -> Response {
@@ -101,10 +117,9 @@ impl InfoEndpoint {
                 return Response::standard(401).with("Www-Authenticate", "Swift realm=\"unknown\"");
             }
         }
-        let body = if is_admin { &self.admin } else { &self.public };
         let mut response = Response::new(200)
             .with("Content-Type", "application/json; charset=UTF-8")
-            .with_body(body.clone());
+            .with_body(self.body(is_admin));
         if let Some(origin) = request.http.headers.get("Origin") {
             response.headers.set("Access-Control-Allow-Origin", origin.to_vec());
             response.headers.set("Access-Control-Expose-Headers", "x-trans-id");

@@ -1,6 +1,6 @@
 //! The application against nodes that fail in the ways that nodes do.
 
-mod nodes;
+pub(super) mod nodes;
 
 use crate::http::{Body, BodyError, BodyStream, Method};
 use async_trait::async_trait;
@@ -104,10 +104,10 @@ async fn a_body_never_goes_on_with_another_object() {
 async fn the_second_node_is_asked_when_the_first_is_slow() {
     let cluster = Cluster::start(3, &[("concurrent_gets", "yes"), ("concurrency_timeout", "0.05")]).await;
     cluster.nodes.iter().for_each(|node| node.store(OLD, "hello"));
-    cluster.fail(0, Fault::Late(Duration::from_secs(5)));
+    cluster.fail(0, Fault::Late(Duration::from_secs(60)));
     let started = Instant::now();
     assert_eq!(cluster.get(&[]).await, (200, "hello".into()));
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]

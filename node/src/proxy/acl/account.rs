@@ -1,7 +1,7 @@
 //! Account ACLs: JSON, version 2 of Swift's ACL formats.
 
-use super::python_repr;
 use serde_json::{Map, Value};
+use swiftlet_types::python;
 use thiserror::Error;
 
 const KEYS: [&str; 3] = ["admin", "read-write", "read-only"];
@@ -21,7 +21,7 @@ pub struct AccountAcl {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AccountAclError {
     /// Not a JSON object.
-    #[error("Syntax error in input ({})", python_repr(.0))]
+    #[error("Syntax error in input ({})", python::repr(.0))]
     Syntax(String),
     /// A key that grants nothing.
     #[error("Key {} not recognized", ascii_json(&Value::from(.0.as_str())))]

@@ -6,7 +6,6 @@ use crate::proxy::acl::format_account_acl;
 use crate::proxy::app::ProxyRequest;
 use crate::proxy::checks::check_metadata;
 use crate::proxy::entity::Entity;
-use crate::proxy::fanout::Fanout;
 use crate::proxy::get::Get;
 use crate::proxy::info::{self, RECHECK_ACCOUNT};
 use crate::proxy::meta::{self, ServerKind};
@@ -148,16 +147,8 @@ async fn delete(app: &Application, entity: &Entity, request: ProxyRequest) -> Re
 async fn change(app: &Application, entity: &Entity, request: &ProxyRequest, headers: Headers) -> Response {
     let ring = app.rings.account();
     let partition = app.partition(&ring, entity);
-    let node_count = ring.primaries(partition).len();
-    let fanout = Fanout {
-        kind: ServerKind::Account,
-        call: app.backend_call(request, entity, partition),
-        nodes: app.nodes(ring, partition, None),
-        node_count,
-        headers: vec![headers; node_count],
-        body: Bytes::new(),
-    };
-    app.fan_out_for_best(fanout, &[]).await
+    let call = app.backend_call(request, entity, partition);
+    app.change_replicas(ServerKind::Account, ring, call, |count| vec![headers; count], Bytes::new()).await
 }
 
 /// Makes the account of a request that needs it; whether that worked.
@@ -165,7 +156,6 @@ pub(super) async fn autocreate(app: &Application, entity: &Entity, request: &Pro
     let account = Entity::account_of(entity.account());
     let ring = app.rings.account();
     let partition = app.partition(&ring, &account);
-    let node_count = ring.primaries(partition).len();
     let mut headers = Headers::new();
     headers.set("X-Timestamp", Timestamp::now().internal());
     for name in ["X-Trans-Id", "X-Openstack-Request-Id"] {
@@ -178,15 +168,9 @@ pub(super) async fn autocreate(app: &Application, entity: &Entity, request: &Pro
     }
     let mut call = app.backend_call(request, &account, partition);
     call.method = Method::Put;
-    let fanout = Fanout {
-        kind: ServerKind::Account,
-        call,
-        nodes: app.nodes(ring, partition, None),
-        node_count,
-        headers: vec![headers; node_count],
-        body: Bytes::new(),
-    };
-    let made = app.fan_out_for_best(fanout, &[]).await.is_success();
+    let replicas = |count| vec![headers; count];
+    let answer = app.change_replicas(ServerKind::Account, ring, call, replicas, Bytes::new()).await;
+    let made = answer.is_success();
     if made {
         tracing::info!("autocreate account {:?}", account.path());
         info::forget_account(&request.env, entity.account()).await;

@@ -6,7 +6,6 @@ use crate::proxy::acl::clean_acl;
 use crate::proxy::app::ProxyRequest;
 use crate::proxy::checks::check_metadata;
 use crate::proxy::entity::Entity;
-use crate::proxy::fanout::Fanout;
 use crate::proxy::get::Get;
 use crate::proxy::info::{self, RECHECK_CONTAINER};
 use crate::proxy::meta::{self, ServerKind};
@@ -76,9 +75,7 @@ fn check_listing_params(params: &Params, most: usize) -> Result<(), Response> {
         "includes",
         "limit",
     ] {
-        if params.get(name).is_some_and(|value| std::str::from_utf8(value).is_err()) {
-            return Err(Response::plain(400, format!("\"{name}\" parameter not valid UTF-8")));
-        }
+        params.text(name)?;
     }
     let limit = params.get("limit").filter(|l| !l.is_empty() && l.iter().all(u8::is_ascii_digit));
     let limit = limit.and_then(|l| std::str::from_utf8(l).ok()).map(|l| l.parse().unwrap_or(usize::MAX));
@@ -157,8 +154,9 @@ fn check_settings(app: &Application, request: &mut ProxyRequest) -> Result<(), R
     let headers = &mut request.http.headers;
     for name in ["X-Container-Read", "X-Container-Write"] {
         let Some(acl) = headers.get(name) else { continue };
-        let acl = String::from_utf8_lossy(acl);
-        let cleaned = clean_acl(name, &acl).map_err(|error| Response::html(400, error.to_string()))?;
+        // what is no text is not cleaned: the container servers refuse it
+        let Ok(acl) = std::str::from_utf8(acl) else { continue };
+        let cleaned = clean_acl(name, acl).map_err(|error| Response::html(400, error.to_string()))?;
         headers.set(name, cleaned);
     }
     check_metadata(headers, ServerKind::Container, &app.constraints)
@@ -306,16 +304,8 @@ async fn send(
 ) -> Response {
     let ring = app.rings.container();
     let partition = app.partition(&ring, entity);
-    let node_count = ring.primaries(partition).len();
-    let fanout = Fanout {
-        kind: ServerKind::Container,
-        call: app.backend_call(request, entity, partition),
-        nodes: app.nodes(ring, partition, None),
-        node_count,
-        headers: headers(node_count),
-        body,
-    };
-    app.fan_out_for_best(fanout, &[]).await
+    let call = app.backend_call(request, entity, partition);
+    app.change_replicas(ServerKind::Container, ring, call, headers, body).await
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod updates;
 
 use super::{authorize, name_policy};
-use crate::http::dates::format_http_date;
+use crate::http::conditions::normalize_etag;
 use crate::http::{Body, Headers, Method, Response};
 use crate::proxy::answer::Answer;
 use crate::proxy::app::ProxyRequest;
@@ -11,6 +11,7 @@ use crate::proxy::checks::{
     check_content_type, check_delete_headers, check_metadata, check_object_creation, is_chunked,
 };
 use crate::proxy::config::PolicyOptions;
+use crate::proxy::ec::{FragmentsPut, FragmentsRead, Scheme};
 use crate::proxy::entity::Entity;
 use crate::proxy::fanout::{Fanout, best_of};
 use crate::proxy::get::Get;
@@ -24,6 +25,7 @@ use crate::proxy::server::Application;
 use bytes::Bytes;
 use std::sync::Arc;
 use swiftlet_types::Timestamp;
+use swiftlet_types::policy::PolicyKind;
 use updates::Expiry;
 
 /// Where an object is: its policy, its ring and its partition.
@@ -31,6 +33,8 @@ struct Place {
     policy_index: u32,
     ring: Arc<RingView>,
     partition: u32,
+    /// How it is encoded; `None`: its nodes have all of it.
+    scheme: Option<Arc<Scheme>>,
 }
 
 pub(super) async fn answer(
@@ -54,18 +58,24 @@ fn locate(
     container: &ContainerInfo,
 ) -> Result<Place, Response> {
     let headers = &mut request.http.headers;
-    let policy_index = match headers.get_str("x-backend-storage-policy-index") {
-        Some(told) => app.policies.by_header(Some(told)).map(|policy| policy.index),
-        None => Some(container.policy_index()),
+    let policy = match headers.get_str("x-backend-storage-policy-index") {
+        Some(told) => app.policies.by_header(Some(told)),
+        None => app.policies.by_index(container.policy_index()),
     };
     // a policy that this proxy has not heard of yet
     let unknown = || Response::html(503, "Unknown Storage Policy");
-    let policy_index = policy_index.ok_or_else(unknown)?;
+    let policy = policy.ok_or_else(unknown)?;
+    let policy_index = policy.index;
+    let scheme = app.schemes.get(&policy_index).cloned();
+    if policy.kind != PolicyKind::Replication && scheme.is_none() {
+        let text = format!("Policy {} has an ec_type that is not supported", policy.name());
+        return Err(Response::plain(501, text));
+    }
     let ring = app.rings.object(policy_index).ok_or_else(unknown)?;
     headers.set_int("X-Backend-Storage-Policy-Index", policy_index);
     request.env.log.lock().policy_index = Some(policy_index);
     let partition = app.partition(&ring, entity);
-    Ok(Place { policy_index, ring, partition })
+    Ok(Place { policy_index, ring, partition, scheme })
 }
 
 /// Lets a client see an object that has expired, where it asks for that and the cluster allows it.
@@ -92,7 +102,7 @@ async fn get_or_head(
     open_expired(app, &mut request.http.headers);
     request.env.acl = container.read_acl.clone();
     authorize(&mut request).await?;
-    let Place { policy_index, ring, partition } = place;
+    let Place { policy_index, ring, partition, scheme } = place;
     let newest = meta::is_true(&request.http.headers, "x-newest");
     let mut call = app.backend_call(&request, entity, partition);
     call.query = request.http.query.clone();
@@ -100,17 +110,19 @@ async fn get_or_head(
         call.node_timeout = app.config.recoverable_node_timeout;
     }
     let concurrent = app.config.policy_options(Some(policy_index)).concurrent_gets;
-    let mut response = app
-        .get_or_head(Get {
-            kind: ServerKind::Object,
-            call,
-            headers: app.all_headers(&request),
-            concurrency: if concurrent { ring.replica_count() } else { 1 },
-            nodes: app.nodes(ring, partition, Some(policy_index)),
-            policy_index: Some(policy_index),
-            newest,
-        })
-        .await;
+    let get = Get {
+        kind: ServerKind::Object,
+        call,
+        headers: app.all_headers(&request),
+        concurrency: if concurrent { ring.replica_count() } else { 1 },
+        nodes: app.nodes(ring.clone(), partition, Some(policy_index)),
+        policy_index: Some(policy_index),
+        newest,
+    };
+    let mut response = match scheme {
+        None => app.get_or_head(get).await,
+        Some(scheme) => app.read_fragments(FragmentsRead { get, ring, policy_index, scheme }).await,
+    };
     name_policy(app, &mut response);
     clean_content_type(&mut response);
     Ok(response)
@@ -146,26 +158,32 @@ async fn put(app: &Application, entity: &Entity, mut request: ProxyRequest) -> R
     let timestamp = timestamp_of(&request);
     let object = entity.object().unwrap_or_default();
     check_object_creation(&mut request.http, object, timestamp, &app.constraints)?;
-    check_content_type(&request.http.headers)?;
+    if !request.env.content_type_overridden {
+        check_content_type(&request.http.headers)?;
+    }
     let expiry = expiry(app, entity, &mut request)?;
     let primaries = place.ring.primaries(place.partition).len();
     let mut headers = updates::headers(app, entity, &request, primaries, &place, &container, expiry.as_ref());
     headers.iter_mut().for_each(|headers| headers.set("Expect", "100-continue"));
     let length = content_length(&request);
-    let mut response = app
-        .store_object(Put {
-            call: app.backend_call(&request, entity, place.partition),
-            nodes: local_first(app, &place, &Method::Put),
-            headers,
-            length,
-            body: std::mem::replace(&mut request.http.body, Body::empty()),
-            only_if_missing,
-        })
-        .await;
-    if response.is_success() {
-        response.headers.set("Last-Modified", format_http_date(timestamp.seconds_ceil()));
-    }
-    Ok(response)
+    let put = Put {
+        call: app.backend_call(&request, entity, place.partition),
+        nodes: local_first(app, &place, &Method::Put),
+        headers,
+        length,
+        body: std::mem::replace(&mut request.http.body, Body::empty()),
+        only_if_missing,
+        timestamp,
+    };
+    Ok(match place.scheme {
+        None => app.store_object(put).await,
+        Some(scheme) => {
+            let etag = request.http.headers.get("etag").map(|etag| normalize_etag(etag).to_ascii_lowercase());
+            let expected_etag = etag.filter(|etag| !etag.is_empty());
+            let primaries = place.ring.primaries(place.partition);
+            app.store_fragments(FragmentsPut { put, scheme, expected_etag, primaries }).await
+        }
+    })
 }
 
 /// Whether the client wants no object to be replaced. No other condition is known.
@@ -209,7 +227,7 @@ fn expiry(
         return Ok(None);
     };
     request.env.log.lock().info.push(format!("x-delete-at:{second}"));
-    let queue = app.expirer_container(second, entity);
+    let queue = app.expirer_queue.container(second, entity);
     let ring = app.rings.container();
     let partition = app.partition(&ring, &queue);
     let container = queue.container().unwrap_or_default().to_owned();

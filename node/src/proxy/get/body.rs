@@ -1,8 +1,8 @@
 //! The body of a GET on its way to the client: where a node breaks off, another one goes on.
 
-use super::multipart::PartReader;
+use super::multipart::{self, PartReader};
 use super::{Getter, Source};
-use crate::http::{Body, BodyError, BodyStream, Headers};
+use crate::http::{Body, BodyError, BodyStream};
 use crate::proxy::meta::ServerKind;
 use crate::proxy::ranges::{ContentRange, Left, Ranges};
 use crate::proxy::rings::Node;
@@ -10,12 +10,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 
-const MULTIPART: &[u8] = b"multipart/byteranges";
-
 /// The body that `getter` found at `source`.
 pub(super) fn of(getter: Getter, source: Source) -> Body {
     let length = source.response.headers.get_str("content-length").and_then(|n| n.parse().ok());
-    let boundary = multipart_boundary(&source.response.headers);
+    let boundary = multipart::boundary(&source.response.headers);
     let reader = Reader::of(source);
     Body::stream(length, GetBody { getter, boundary, reader, at: At::PartStart })
 }
@@ -68,7 +66,7 @@ impl Reader {
         let Source { node, response, .. } = source;
         let headers = &response.headers;
         let length = || headers.get_str("content-length")?.parse::<u64>().ok();
-        let parts = match (response.status, multipart_boundary(headers)) {
+        let parts = match (response.status, multipart::boundary(headers)) {
             (206, Some(boundary)) => Parts::Many(PartReader::new(response.body, boundary)),
             (206, None) => match headers.get("content-range").and_then(ContentRange::parse) {
                 range @ Some(_) => Parts::One { body: response.body, range, begun: false },
@@ -245,16 +243,4 @@ fn part_head(boundary: &Bytes, part: &Part, range: ContentRange) -> Bytes {
     ]
     .concat()
     .into()
-}
-
-/// The boundary of a multipart body, where a header says that it is one.
-fn multipart_boundary(headers: &Headers) -> Option<Bytes> {
-    let content_type = headers.get("content-type")?;
-    let rest = content_type
-        .get(MULTIPART.len()..)
-        .filter(|_| content_type[..MULTIPART.len()].eq_ignore_ascii_case(MULTIPART))?;
-    let at = memchr::memmem::find(rest, b"boundary=")? + b"boundary=".len();
-    let value = rest[at..].split(|b| *b == b';').next()?.trim_ascii();
-    let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
-    (!value.is_empty()).then(|| Bytes::copy_from_slice(value))
 }

@@ -1,8 +1,10 @@
 //! Reading a `multipart/byteranges` body part by part, as object servers send it.
 
-use crate::http::{Body, BodyError};
+use crate::http::{Body, BodyError, Headers};
 use crate::proxy::ranges::ContentRange;
 use bytes::{Bytes, BytesMut};
+
+const MULTIPART: &[u8] = b"multipart/byteranges";
 
 /// The head of one part may be so long, at most.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -92,6 +94,18 @@ impl PartReader {
             }
         }
     }
+}
+
+/// The boundary of a multipart body, where a header says that it is one.
+pub fn boundary(headers: &Headers) -> Option<Bytes> {
+    let content_type = headers.get("content-type")?;
+    let rest = content_type
+        .get(MULTIPART.len()..)
+        .filter(|_| content_type[..MULTIPART.len()].eq_ignore_ascii_case(MULTIPART))?;
+    let at = memchr::memmem::find(rest, b"boundary=")? + b"boundary=".len();
+    let value = rest[at..].split(|b| *b == b';').next()?.trim_ascii();
+    let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+    (!value.is_empty()).then(|| Bytes::copy_from_slice(value))
 }
 
 #[cfg(test)]

@@ -194,24 +194,34 @@ fn number(headers: &Headers, name: &str) -> u64 {
 
 /// Counts are text in Swift's cache, and may be null.
 mod count {
-    use serde::de::{Deserializer, Error};
-    use serde::{Deserialize, Serializer};
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+    use std::fmt;
 
     pub fn serialize<S: Serializer>(n: &u64, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(n)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Count {
-            Number(u64),
-            Text(String),
+        d.deserialize_any(Count)
+    }
+
+    struct Count;
+
+    impl Visitor<'_> for Count {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a count, as a number or as text")
         }
-        match Option::<Count>::deserialize(d)? {
-            None => Ok(0),
-            Some(Count::Number(n)) => Ok(n),
-            Some(Count::Text(text)) => text.parse().map_err(|_| D::Error::custom("not a count")),
+        fn visit_u64<E: Error>(self, n: u64) -> Result<u64, E> {
+            Ok(n)
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+            text.parse().map_err(|_| E::custom("not a count"))
+        }
+        fn visit_unit<E: Error>(self) -> Result<u64, E> {
+            Ok(0)
         }
     }
 }

@@ -64,7 +64,8 @@ impl App for CatchErrors {
 /// Holds the body to the `Content-Length` that the response announces: a client that waits for more, or finds
 /// the rest of this answer where the next one should begin, would be worse off than with a closed connection.
 fn with_enforced_length(mut response: Response, is_head: bool) -> Response {
-    if is_head {
+    if is_head || matches!(response.status, 204 | 304) {
+        response.announce_unsent();
         response.body = Body::empty();
         return response;
     }
@@ -148,5 +149,19 @@ mod tests {
         let mut head = answer("4").call(request(Method::Head, "/", &[])).await;
         assert_eq!(head.body.read_all(100).await.unwrap(), "");
         assert_eq!(head.headers.get("Content-Length"), Some(&b"4"[..]));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_sent_has_a_length_all_the_same() {
+        let length = |method, answer: fn() -> Response| async move {
+            let (app, _) = build(layer, &[], Fake::new(move |_| answer()));
+            let response = app.call(request(method, "/", &[])).await;
+            response.headers.get_str("Content-Length").map(str::to_owned)
+        };
+        assert_eq!(length(Method::Head, || Response::plain(200, "OK")).await.as_deref(), Some("2"));
+        assert_eq!(length(Method::Head, || Response::standard(404)).await.as_deref(), Some("0"));
+        assert_eq!(length(Method::Delete, || Response::new(204)).await.as_deref(), Some("0"));
+        assert_eq!(length(Method::Get, || Response::new(304)).await.as_deref(), Some("0"));
+        assert_eq!(length(Method::Get, || Response::plain(200, "OK")).await, None);
     }
 }

@@ -3,36 +3,28 @@
 use super::{FilterError, Layer, Setup};
 use crate::http::Response;
 use crate::proxy::app::{App, ProxyRequest};
+use crate::serve::healthcheck::Health;
 use async_trait::async_trait;
-use std::path::PathBuf;
 use std::sync::Arc;
 use swiftlet_types::conf::Options;
 
 struct Healthcheck {
     next: Arc<dyn App>,
-    /// While a file is here, the proxy says it is not to be used.
-    disable_path: Option<PathBuf>,
+    health: Health,
 }
 
 /// Reads the section.
 pub fn layer(section: &Options, _: &mut Setup) -> Result<Layer, FilterError> {
-    let disable_path = section.str("disable_path").filter(|path| !path.is_empty()).map(PathBuf::from);
-    Ok(Box::new(|next| Arc::new(Healthcheck { next, disable_path })))
+    let health = Health::new(section);
+    Ok(Box::new(|next| Arc::new(Healthcheck { next, health })))
 }
 
 #[async_trait]
 impl App for Healthcheck {
     async fn call(&self, request: ProxyRequest) -> Response {
-        if &request.http.path[..] != b"/healthcheck" {
-            return self.next.call(request).await;
-        }
-        let disabled = match &self.disable_path {
-            Some(path) => tokio::fs::try_exists(path).await.unwrap_or(false),
-            None => false,
-        };
-        match disabled {
-            true => Response::plain(503, "DISABLED BY FILE"),
-            false => Response::plain(200, "OK"),
+        match Health::is_asked(&request.http) {
+            true => self.health.answer().await,
+            false => self.next.call(request).await,
         }
     }
 }

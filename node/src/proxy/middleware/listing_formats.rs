@@ -4,6 +4,7 @@ use super::{FilterError, Layer, Setup};
 use crate::http::headers::has_prefix;
 use crate::http::{Body, Headers, Method, Response};
 use crate::proxy::app::{App, ProxyRequest};
+use crate::proxy::listing::{FORMAT_LISTING, MAX_LISTING_BYTES};
 use crate::proxy::query::Params;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,9 +17,6 @@ use swiftlet_types::listing::{
     AccountEntry, ContainerEntry, Entry, RESERVED, account_to_xml, container_to_xml, to_text,
 };
 use swiftlet_types::names::split_path;
-
-/// A larger body is no listing: 10,000 names of 1024 bytes, and as much again for the rest of their lines.
-const MAX_LISTING_BYTES: usize = 1024 * 10_000 * 2;
 
 const CONTENT_TYPES: [&str; 4] = ["text/plain", "application/json", "application/xml", "text/xml"];
 
@@ -63,6 +61,10 @@ impl App for ListingFormats {
             Ok(content_type) => content_type,
             Err(refusal) => return refusal,
         };
+        if params.get("format").is_some_and(|format| !format.is_empty()) {
+            // what is further in and has a form of its own can refuse another
+            request.http.headers.set("Accept", content_type);
+        }
         let may_vary = params.get("format").is_none();
         params.set(b"format", "json");
         request.http.query = params.to_query();
@@ -72,7 +74,8 @@ impl App for ListingFormats {
             request.http.headers.get_str("X-Backend-Allow-Reserved-Names").is_some_and(is_true);
 
         let mut response = self.next.call(request).await;
-        if !matches!(response.status, 200 | 204) {
+        let is_final = response.headers.remove(FORMAT_LISTING).is_some_and(|format| format == "false");
+        if is_final || !matches!(response.status, 200 | 204) {
             return response;
         }
         if may_vary {

@@ -1,5 +1,6 @@
 //! What the filters' tests share: an app that remembers its requests, and requests and answers made short.
 
+pub mod compare;
 mod python;
 
 use super::{FilterError, Layer, Setup};

@@ -174,5 +174,5 @@ fn expiry(ttl_s: u64) -> u64 {
         return ttl_s;
     }
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    now_s + ttl_s
+    now_s.saturating_add(ttl_s)
 }

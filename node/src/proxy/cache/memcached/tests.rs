@@ -1,10 +1,10 @@
 //! Against a real memcached, started on loopback, and against Python Swift's own client.
 
 use super::*;
-use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::Instant;
+use swiftlet_testing::run_python;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -46,17 +46,9 @@ fn client(servers: &[&str], more: &str) -> Memcached {
     Memcached::new(Options::read(&section).unwrap().0).unwrap()
 }
 
-/// Runs `script` in the virtual environment of Python Swift; its lines.
+/// What `script` prints in Python Swift's environment; its lines.
 fn python(script: &str, arguments: &[&str]) -> Vec<String> {
-    let venv = std::env::var("SWIFT_VENV")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv").to_owned());
-    let mut process = Process::new(format!("{venv}/bin/python"));
-    let output =
-        process.args(["-c", script]).args(arguments).stderr(Stdio::inherit()).output().unwrap_or_else(|e| {
-            panic!("Python Swift is needed in SWIFT_VENV={venv}: {e}; tests/setup installs it")
-        });
-    assert!(output.status.success(), "the Python side failed");
-    BufReader::new(&output.stdout[..]).lines().collect::<Result<_, _>>().unwrap()
+    run_python(script, arguments, "").lines().map(str::to_owned).collect()
 }
 
 #[tokio::test]
@@ -111,9 +103,14 @@ async fn a_dead_server_is_stepped_over_then_left_alone() {
 async fn a_server_that_does_not_answer_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let cache = client(&[&listener.local_addr().unwrap().to_string()], "io_timeout=0.05");
-    let begun = Instant::now();
-    assert_eq!(cache.get("k").await, None);
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    // The default is 2 seconds. One quick answer shows that it is not that; others may be late on a busy machine.
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let begun = Instant::now();
+        assert_eq!(cache.get("k").await, None);
+        quickest = quickest.min(begun.elapsed());
+    }
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
 #[tokio::test]

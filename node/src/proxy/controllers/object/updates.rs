@@ -37,7 +37,8 @@ pub(super) fn headers(
     let container_path = Entity::container_of(entity.account(), entity.container().unwrap_or_default());
     let partition = app.partition(&ring, &container_path);
     let nodes = ring.primaries(partition);
-    let object_quorum = quorum_size(place.ring.replica_count());
+    let whole = || quorum_size(place.ring.replica_count());
+    let object_quorum = place.scheme.as_ref().map_or_else(whole, |scheme| scheme.quorum());
     let target = Target {
         partition,
         nodes: &nodes,

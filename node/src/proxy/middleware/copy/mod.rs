@@ -5,10 +5,11 @@ mod heartbeat;
 mod request;
 
 use super::{FilterError, Layer, Setup};
-use crate::http::{Body, Method, Response};
+use crate::http::{Method, Response};
 use crate::proxy::app::{App, ProxyRequest};
 use crate::proxy::meta;
 use crate::proxy::query::Params;
+use crate::proxy::subrequest;
 use async_trait::async_trait;
 use request::Copy;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl CopyFilter {
     }
 
     async fn copy(&self, mut request: ProxyRequest, copy: Copy) -> Response {
-        let source = self.next.call(request::source(&request, &copy)).await;
+        let mut source = self.next.call(request::source(&request, &copy)).await;
         if source.status >= 300 {
             return source;
         }
@@ -91,7 +92,7 @@ impl CopyFilter {
             request.http.query = params.to_query();
         }
         request.http.headers.set_int("Content-Length", length);
-        request.http.body = Body::stream(Some(length), request::SourceBody(source.body));
+        request.http.body = subrequest::body_of(&mut source, length);
         request.env.source = Some(SOURCE);
         let copied = headers::copied_from(&copy, &source.headers, &request.http.headers);
         if heartbeat {

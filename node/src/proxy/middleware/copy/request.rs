@@ -1,11 +1,10 @@
 //! What a client wants copied, and the requests that do it.
 
 use super::SOURCE;
-use crate::http::{Body, BodyError, BodyStream, Headers, Method, Request, Response};
+use crate::http::{Body, Headers, Method, Request, Response};
 use crate::proxy::app::ProxyRequest;
+use crate::proxy::checks::account_name;
 use crate::proxy::query::Params;
-use async_trait::async_trait;
-use bytes::Bytes;
 use swiftlet_types::names::{quote, split_path, unquote};
 
 /// An object to be copied. Names are raw bytes.
@@ -70,24 +69,11 @@ fn container_and_object(headers: &Headers, name: &str) -> Result<Vec<u8>, Respon
     if !path.starts_with(b"/") {
         path.insert(0, b'/');
     }
-    match split_path(&path, 2, 2, true) {
-        Some(_) => Ok(path.split_off(1)),
-        None => {
-            let form = "<container name>/<object name>";
-            Err(Response::html(412, format!("{name} header must be of the form {form}")))
-        }
+    if split_path(&path, 2, 2, true).is_none() {
+        let form = "<container name>/<object name>";
+        return Err(Response::html(412, format!("{name} header must be of the form {form}")));
     }
-}
-
-fn account_name(quoted: &[u8]) -> Result<Vec<u8>, Response> {
-    let name = unquote(quoted);
-    if name.is_empty() {
-        return Err(Response::html(412, "Account name cannot be empty"));
-    }
-    if name.contains(&b'/') {
-        return Err(Response::html(412, "Account name cannot contain slashes"));
-    }
-    Ok(name)
+    Ok(path.split_off(1))
 }
 
 /// The GET of the source: the client's fields, its conditions and ranges among them, and the newest replica.
@@ -124,15 +110,4 @@ pub fn retarget_params(params: &mut Params, source: &Headers) -> bool {
         }
     }
     changed
-}
-
-/// The source's body as that of the PUT.
-pub struct SourceBody(pub Body);
-
-#[async_trait]
-impl BodyStream for SourceBody {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        // A source that breaks off is not the client going away.
-        self.0.next().await.map_err(|error| BodyError::Other(format!("reading the copy's source: {error}")))
-    }
 }

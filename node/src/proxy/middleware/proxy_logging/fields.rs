@@ -3,16 +3,21 @@
 use super::options::{AccessLog, LoggedHeaders, title_case};
 use super::template::Anonymizer;
 use super::{Answer, Entry};
+use crate::http::Method;
 use crate::proxy::app::LogFields;
 use crate::proxy::query::Params;
+use crate::serve::metrics::Resource;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use swiftlet_types::names::{quote, split_path};
 
-/// Headers whose values let others in.
-const SENSITIVE_HEADERS: [&str; 3] = ["x-auth-token", "x-storage-token", "authorization"];
+/// Headers whose values let others in: their beginning is shown, as in Swift.
+const SENSITIVE_HEADERS: [&str; 4] = ["x-auth-token", "x-storage-token", "x-service-token", "authorization"];
+/// Headers that hold passwords, of which Swift shows all: the beginning of one can be all of it.
+const PASSWORD_HEADERS: [&str; 5] =
+    ["x-auth-key", "x-storage-pass", "x-auth-admin-key", "x-auth-user-key", "x-auth-user-key-hash"];
 /// Query parameters whose values let others in.
 const SENSITIVE_PARAMS: [&str; 3] = ["temp_url_sig", "Signature", "X-Amz-Signature"];
 
@@ -75,6 +80,48 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The method, as the client sent it.
+    pub fn method(&self) -> &'a Method {
+        &self.entry.method
+    }
+
+    /// The transaction id; empty where nobody gave it one.
+    pub fn transaction_id(&self) -> &'a str {
+        &self.entry.trans_id
+    }
+
+    /// The status; 499 where the client went away.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// How long it took.
+    pub fn took(&self) -> Duration {
+        Duration::from_secs_f64(self.duration_s)
+    }
+
+    /// How long until the answer's header, of a GET that was answered.
+    pub fn first_byte(&self) -> Option<Duration> {
+        self.answer().map(|answer| Duration::from_secs_f64(answer.time_to_first_byte_s))
+    }
+
+    /// Bytes received and sent.
+    pub fn transferred(&self) -> (u64, u64) {
+        (self.entry.transfer.bytes_received.load(Ordering::Relaxed), self.entry.bytes_sent)
+    }
+
+    /// Which filter made it; the client itself where there is none.
+    pub fn source(&self) -> Option<&'static str> {
+        self.entry.source
+    }
+
+    /// What it is about.
+    pub fn resource(&self) -> Resource {
+        let is_named = |index: &usize| matches!(self.name(*index), Value::Text(name) if !name.is_empty());
+        let names = (1..=3).take_while(is_named).count();
+        [Resource::Other, Resource::Account, Resource::Container, Resource::Object][names]
+    }
+
     /// How the log hides what should not be read.
     pub fn anonymizer(&self) -> &Anonymizer {
         &self.log().anonymizer
@@ -107,7 +154,7 @@ impl<'a> Facts<'a> {
             "object" => self.name(3),
             "access_user_id" => self.told.user_id.as_deref().map(|user| user.to_owned()).into(),
             "method" => Value::Text(entry.method.as_str().into()),
-            "protocol" => Value::Text("HTTP/1.1".into()),
+            "protocol" => Value::Text(entry.version.as_str().into()),
             "status_int" => Value::Count(self.status.into()),
             "wire_status_int" => {
                 Value::Count(self.answer().map_or(self.status, |answer| answer.status).into())
@@ -205,8 +252,15 @@ impl<'a> Facts<'a> {
                 continue;
             }
             let value = String::from_utf8_lossy(value);
-            let sensitive = SENSITIVE_HEADERS.iter().any(|s| title.eq_ignore_ascii_case(s));
-            lines.push(format!("{title}: {}", if sensitive { self.obscure(&value).into() } else { value }));
+            let is_one_of = |names: &[&str]| names.iter().any(|name| title.eq_ignore_ascii_case(name));
+            let shown = if is_one_of(&PASSWORD_HEADERS) {
+                "...".into()
+            } else if is_one_of(&SENSITIVE_HEADERS) {
+                self.obscure(&value).into()
+            } else {
+                value
+            };
+            lines.push(format!("{title}: {shown}"));
         }
         Some(lines.join("\n"))
     }
@@ -219,7 +273,8 @@ impl<'a> Facts<'a> {
         segments.get(index).filter(|_| valid).map(quote).into()
     }
 
-    fn policy_index(&self) -> Option<String> {
+    /// The index of the storage policy that served it.
+    pub fn policy_index(&self) -> Option<String> {
         let told = self.told.policy_index.map(|index| index.to_string());
         let answered = self.answer().and_then(|answer| answer.policy_index.as_deref());
         answered.map(|index| String::from_utf8_lossy(index).into_owned()).or(told)

@@ -1,14 +1,15 @@
-//! `proxy_logging`: a line for every request, in Swift's access log format.
+//! `proxy_logging`: for every request a line in Swift's access log format, and its figures.
 //!
 //! It may stand in the pipeline twice: the outer one logs the client's requests, the inner one what other filters
 //! ask by themselves. A request that one of them has in hand is left alone by the other.
 
 mod fields;
+mod measure;
 mod options;
 mod template;
 
 use super::{FilterError, Layer, Setup};
-use crate::http::{Body, BodyError, BodyStream, Headers, Method, Response};
+use crate::http::{Body, BodyError, BodyStream, Headers, Method, Response, Version};
 use crate::proxy::app::{App, LogFields, ProxyRequest};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,7 +32,7 @@ struct ProxyLogging {
 
 /// Reads the section.
 pub fn layer(section: &Options, setup: &mut Setup) -> Result<Layer, FilterError> {
-    let log = Arc::new(AccessLog::read(section, setup.constraints.clone())?);
+    let log = Arc::new(AccessLog::read(section, setup)?);
     Ok(Box::new(|next| Arc::new(ProxyLogging { next, log })))
 }
 
@@ -48,6 +49,9 @@ impl App for ProxyLogging {
             request.http.body = Body::stream(length, ReceivedBody { body, transfer: entry.transfer.clone() });
         }
         let mut response = self.next.call(request).await;
+        if entry.is_bodyless(response.status) {
+            response.announce_unsent();
+        }
         entry.answered(&response);
         let body = std::mem::replace(&mut response.body, Body::empty());
         response.body = Body::stream(body.len(), SentBody { body, entry });
@@ -62,6 +66,7 @@ struct Entry {
     method: Method,
     path: Bytes,
     query: Bytes,
+    version: Version,
     headers: Headers,
     peer: SocketAddr,
     trans_id: Arc<str>,
@@ -101,6 +106,7 @@ impl Entry {
             method: request.env.original_method.clone().unwrap_or_else(|| request.http.method.clone()),
             path: request.http.path.clone(),
             query: request.http.query.clone(),
+            version: request.env.version,
             headers: request.http.headers.clone(),
             peer: request.http.peer,
             trans_id: request.env.trans_id.clone(),
@@ -114,15 +120,19 @@ impl Entry {
         }
     }
 
+    /// Whether an answer of this status is sent without its body.
+    fn is_bodyless(&self, status: u16) -> bool {
+        self.method == Method::Head || matches!(status, 204 | 304)
+    }
+
     fn answered(&mut self, response: &Response) {
-        let bodyless = self.method == Method::Head || matches!(response.status, 204 | 304);
         let policy_index = response.headers.get(POLICY_INDEX).or_else(|| self.headers.get(POLICY_INDEX));
         let is_get = self.method == Method::Get;
         self.answer = Some(Answer {
             status: response.status,
             policy_index: policy_index.map(Bytes::copy_from_slice),
             time_to_first_byte_s: if is_get { self.begun.elapsed().as_secs_f64() } else { 0.0 },
-            length: if bodyless { Some(0) } else { response.body.len() },
+            length: if self.is_bodyless(response.status) { Some(0) } else { response.body.len() },
             complete: false,
             failed: false,
         });
@@ -148,7 +158,9 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let fields = self.fields.lock();
-        self.log.write(&fields::Facts::new(self, &fields));
+        let facts = fields::Facts::new(self, &fields);
+        self.log.write(&facts);
+        self.log.measures.take(&facts);
     }
 }
 

@@ -1,8 +1,10 @@
 //! The options of the access log, and its writing end.
 
 use super::fields::Facts;
+use super::measure::Measures;
 use super::template::{Anonymizer, Template};
 use crate::proxy::meta;
+use crate::proxy::middleware::Setup;
 use std::sync::Arc;
 use swiftlet_types::Constraints;
 use swiftlet_types::conf::{OptionError, Options};
@@ -12,8 +14,8 @@ const DEFAULT_TEMPLATE: &str = "{client_ip} {remote_addr} {end_time.datetime} {m
     {status_int} {referer} {user_agent} {auth_token} {bytes_recvd} {bytes_sent} {client_etag} {transaction_id} \
     {headers} {request_time} {source} {log_info} {start_time} {end_time} {policy_index} {access_user_id}";
 
-/// Options of the logger and of statsd that this section may hold; the process sets those up as a whole.
-const LOGGER_OPTIONS: [&str; 14] = [
+/// Options of the logger that this section may hold; the process sets that up as a whole.
+const LOGGER_OPTIONS: [&str; 8] = [
     "access_log_name",
     "access_log_facility",
     "access_log_level",
@@ -21,12 +23,6 @@ const LOGGER_OPTIONS: [&str; 14] = [
     "access_log_udp_port",
     "access_log_address",
     "access_log_route",
-    "access_log_statsd_host",
-    "access_log_statsd_port",
-    "access_log_statsd_default_sample_rate",
-    "access_log_statsd_sample_rate_factor",
-    "access_log_statsd_metric_prefix",
-    "access_log_statsd_valid_http_methods",
     "statsd_emit_buffer_xfer_bytes_seconds",
 ];
 
@@ -41,6 +37,8 @@ pub struct AccessLog {
     /// How many characters of a token are shown.
     pub(super) reveal_sensitive_prefix: usize,
     pub(super) constraints: Arc<Constraints>,
+    /// Counts what is logged.
+    pub(super) measures: Measures,
 }
 
 /// Which request headers are logged.
@@ -53,7 +51,7 @@ pub enum LoggedHeaders {
 
 impl AccessLog {
     /// Reads the section.
-    pub fn read(section: &Options, constraints: Arc<Constraints>) -> Result<Self, OptionError> {
+    pub fn read(section: &Options, setup: &Setup) -> Result<Self, OptionError> {
         for option in LOGGER_OPTIONS {
             section.str(option);
         }
@@ -73,14 +71,27 @@ impl AccessLog {
             anonymizer,
             headers: logged_headers(section),
             reveal_sensitive_prefix: section.int("reveal_sensitive_prefix", 16)?,
-            constraints,
+            constraints: setup.constraints.clone(),
+            measures: Measures::read(section, setup)?,
         })
     }
 
-    /// Writes the line of a request.
+    /// Writes the line of a request, where anybody wants lines.
     pub(super) fn write(&self, facts: &Facts<'_>) {
-        let line = if self.as_json { self.template.json(facts) } else { self.template.line(facts) };
+        if !tracing::enabled!(target: "proxy-access", tracing::Level::INFO) {
+            return;
+        }
+        let line = if self.as_json { self.template.json(facts) } else { self.with_txn(facts) };
         tracing::info!(target: "proxy-access", "{line}");
+    }
+
+    /// The line, with the transaction id behind it where the template leaves that out, as Swift's logger adds it.
+    fn with_txn(&self, facts: &Facts<'_>) -> String {
+        let (mut line, txn) = (self.template.line(facts), facts.transaction_id());
+        if !txn.is_empty() && !line.contains(txn) {
+            line.push_str(&format!(" (txn: {txn})"));
+        }
+        line
     }
 }
 

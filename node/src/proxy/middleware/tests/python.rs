@@ -12,10 +12,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use swiftlet_testing::run_python;
 use swiftlet_types::conf::Options;
 use swiftlet_types::names::quote;
 
@@ -248,19 +247,9 @@ fn auth_cases() -> Vec<Value> {
     cases
 }
 
-/// What Python Swift makes of the cases.
-fn python(setup: &Value) -> Vec<Value> {
-    let venv = std::env::var("SWIFT_VENV")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv").to_owned());
-    let mut python = Command::new(format!("{venv}/bin/python"));
-    python.args(["-c", include_str!("filters.py")]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut python = python.spawn().unwrap_or_else(|error| {
-        panic!("Python Swift is needed in SWIFT_VENV={venv}: {error}; tests/setup installs it")
-    });
-    python.stdin.take().unwrap().write_all(setup.to_string().as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "the Python side failed");
-    serde_json::from_slice(&output.stdout).unwrap()
+/// What `script` says of the cases in `setup`, run by the interpreter that has Python Swift.
+pub(super) fn python(script: &str, setup: &Value) -> Vec<Value> {
+    serde_json::from_str(&run_python(script, &[], &setup.to_string())).unwrap()
 }
 
 /// The same end of the pipeline as Python's.
@@ -418,7 +407,7 @@ async fn filters_do_what_pythons_do() {
     let filters = ["proxy_logging", "gatekeeper", "listing_formats", "tempauth", "copy", "proxy_logging"];
     let filters = filters.map(|name| json!([name, options]));
     let setup = json!({"filters": filters, "tokens": tokens(), "account_acl": ACCOUNT_ACL, "cases": cases});
-    let theirs = python(&setup);
+    let theirs = python(include_str!("filters.py"), &setup);
     let cache: Arc<dyn SharedCache> = Arc::new(LocalCache::new(1 << 20, None));
     let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 60;
     for (token, groups) in tokens().as_object().unwrap() {

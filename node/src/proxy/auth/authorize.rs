@@ -1,7 +1,6 @@
 //! Who may do what: owners, resellers, ACLs of containers and accounts.
 
-use super::options::Config;
-use super::realm;
+use super::{Resellers, realm};
 use crate::http::{Method, Response};
 use crate::proxy::acl::{ContainerAcl, check_account_acl, parse_account_acl};
 use crate::proxy::app::{App, Authorize, Env, ProxyRequest};
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use swiftlet_types::names::{quote, split_path};
 
 const ACCOUNT_ACL: &str = "X-Account-Access-Control";
-/// What the access log calls the requests made here.
+/// What the access log calls the requests made here, whichever middleware asks: Swift's tempauth says so.
 const SOURCE: &str = "TA";
 const ACCOUNT_ACL_SYSMETA: &str = "X-Account-Sysmeta-Core-Access-Control";
 
@@ -39,15 +38,15 @@ impl Authorize for DenyAll {
 }
 
 /// Decides for the accounts of our reseller prefixes.
-pub struct TempAuthorize {
-    config: Arc<Config>,
+pub struct AccountAuthorize {
+    resellers: Arc<Resellers>,
     /// Where accounts' ACLs are asked for.
     next: Arc<dyn App>,
 }
 
-impl TempAuthorize {
-    pub fn new(config: Arc<Config>, next: Arc<dyn App>) -> Self {
-        Self { config, next }
+impl AccountAuthorize {
+    pub fn new(resellers: Arc<Resellers>, next: Arc<dyn App>) -> Self {
+        Self { resellers, next }
     }
 }
 
@@ -73,10 +72,10 @@ impl Subject {
 }
 
 #[async_trait]
-impl Authorize for TempAuthorize {
+impl Authorize for AccountAuthorize {
     async fn authorize(&self, request: &mut ProxyRequest) -> Result<(), Response> {
         let Some(subject) = Subject::of(&request.http.path) else { return Err(Response::standard(404)) };
-        if subject.account.is_empty() || self.config.account_prefix(&subject.account).is_none() {
+        if subject.account.is_empty() || self.resellers.prefix_of(&subject.account).is_none() {
             return Err(denied(request));
         }
         take_account_acl(request)?;
@@ -96,28 +95,24 @@ impl Authorize for TempAuthorize {
     }
 }
 
-impl TempAuthorize {
+impl AccountAuthorize {
     /// Reseller admins own every account but hidden ones; an account's admins own theirs, though they can
     /// neither create nor delete it.
     fn is_owner(&self, subject: &Subject, groups: &[&str], method: &Method) -> bool {
-        if groups.contains(&".reseller_admin") && self.is_ordinary(&subject.account) {
+        if groups.contains(&".reseller_admin") && self.resellers.is_ordinary(&subject.account) {
             return true;
         }
         let managed = !subject.has_container && matches!(method, Method::Put | Method::Delete);
-        let required = self.config.require_group(&subject.account);
+        let required = self.resellers.require_group(&subject.account);
         groups.contains(&subject.account.as_str())
             && !managed
             && (required.is_empty() || groups.contains(&required))
     }
 
     fn may_read_everything(&self, subject: &Subject, groups: &[&str], method: &Method) -> bool {
-        groups.contains(&".reseller_reader") && self.is_ordinary(&subject.account) && is_read(method)
-    }
-
-    /// Neither a bare reseller prefix nor an account whose name begins with a dot behind it.
-    fn is_ordinary(&self, account: &str) -> bool {
-        let prefix = self.config.account_prefix(account).unwrap_or_default();
-        !self.config.is_bare_prefix(account) && !account[prefix.len()..].starts_with('.')
+        groups.contains(&".reseller_reader")
+            && self.resellers.is_ordinary(&subject.account)
+            && is_read(method)
     }
 
     async fn ask_account_acl(
