@@ -42,9 +42,16 @@ pub fn run(args: DevArgs) -> ExitCode {
 }
 
 async fn serve(options: &DevOptions) -> Result<(), DevError> {
-    let cluster = DevCluster::start(options).await?;
+    let mut cluster = DevCluster::start(options).await?;
     println!("{}", cluster.summary(&options.data));
-    told_to_stop().await;
+    let tell = |outcome: Result<String, String>| match outcome {
+        Ok(change) => println!("{change}"),
+        Err(mistake) => eprintln!("{mistake}"),
+    };
+    tokio::select! {
+        () = told_to_stop() => {}
+        () = cluster.follow_manifests(tell) => {}
+    }
     cluster.stop().await;
     Ok(())
 }

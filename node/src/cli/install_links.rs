@@ -1,4 +1,4 @@
-//! `swiftlet install-links DIR`: makes Swift's names links to this program.
+//! `swiftlet install-links DIR`: makes Swift's and swauth's names links to this program.
 
 use crate::multicall::Command;
 use clap::Args;
@@ -24,7 +24,7 @@ pub fn run(args: &InstallLinksArgs) -> ExitCode {
         }
     };
     for command in Command::built() {
-        let link = args.dir.join(format!("swift-{}", command.name()));
+        let link = args.dir.join(command.program());
         if let Err(error) = install(&program, &link) {
             eprintln!("swiftlet: cannot make {}: {error}", link.display());
             return ExitCode::FAILURE;

@@ -1,13 +1,22 @@
 //! The command line: one file a command. Swift's own names are in `multicall`.
 
+pub mod client;
 pub mod daemon;
 pub mod dev;
 pub mod foreground;
+pub mod host;
 pub mod install_links;
+pub mod lookup;
+mod optparse;
 pub mod pod;
+pub mod recon;
+pub mod reconciler_enqueue;
+mod recover;
+pub mod relinker;
 pub mod ring_builder;
 pub mod server;
 pub mod storage;
+pub mod swauth;
 mod swift_options;
 
 use crate::multicall;
@@ -29,6 +38,7 @@ enum Command {
     Storage(storage::StorageArgs),
     Pod(pod::PodArgs),
     InstallLinks(install_links::InstallLinksArgs),
+    Recover(recover::RecoverArgs),
     /// Any of Swift's commands, with or without `swift-` in front
     #[command(external_subcommand)]
     Swift(Vec<OsString>),
@@ -47,6 +57,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             Command::Storage(args) => storage::run(args),
             Command::Pod(args) => pod::run(args),
             Command::InstallLinks(args) => install_links::run(&args),
+            Command::Recover(args) => recover::run(args),
             Command::Swift(words) => match words.split_first().and_then(|(name, rest)| {
                 let command = multicall::find(&name.to_string_lossy())?;
                 Some((command, rest.to_vec()))

@@ -31,35 +31,36 @@ pub fn run(kind: ServerKind, arguments: &[OsString]) -> ExitCode {
     if options.has(TEST_CONFIG) {
         return ExitCode::SUCCESS;
     }
-    logging::to_syslog(&server.log, options.has(VERBOSE));
+    logging::to_syslog(&server.log, server.access_log.as_ref(), options.has(VERBOSE));
     raise_limits();
     super::report(match worker {
-        Some(worker) => work(server, worker),
-        None => lead(server),
+        Some(worker) => work(server, worker, options.has(VERBOSE)),
+        None => lead(server, options.has(VERBOSE)),
     })
 }
 
-fn lead(server: Server) -> anyhow::Result<()> {
+fn lead(server: Server, verbose: bool) -> anyhow::Result<()> {
     // Already the leader where the shell made it one.
     let _ = rustix::process::setsid();
     let sockets = match server.workers {
-        Workers::InProcess => return serve_alone(server),
+        Workers::InProcess => return serve_alone(server, verbose),
         Workers::Auto => 1,
         Workers::Children(count) => count,
     };
     let sockets = (0..sockets).map(|_| server.listen.bind()).collect::<Result<_, _>>()?;
-    Parent::new(sockets, server.stale_worker_timeout)?.run()?;
+    Parent::new(sockets, server.stale_worker_timeout, verbose)?.run()?;
     tracing::info!("Exited ({})", std::process::id());
     Ok(())
 }
 
 /// `workers = 0`: everything in this process.
-fn serve_alone(server: Server) -> anyhow::Result<()> {
+fn serve_alone(server: Server, verbose: bool) -> anyhow::Result<()> {
     let listener = server.listen.bind()?;
+    server.priority.apply();
     drop_privileges(&server.user)?;
     let roles = Roles { servers: vec![(server, listener)], grace: NO_LIMIT, ..Roles::default() };
     runtime(None)?.block_on(roles.run(STOP, || {
-        if let Err(error) = leave_terminal() {
+        if let Err(error) = leave_terminal(verbose) {
             tracing::warn!(%error, "cannot leave the terminal");
         }
         notify("READY=1");
@@ -68,7 +69,8 @@ fn serve_alone(server: Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn work(server: Server, worker: Worker) -> anyhow::Result<()> {
+fn work(server: Server, worker: Worker, verbose: bool) -> anyhow::Result<()> {
+    server.priority.apply();
     drop_privileges(&server.user)?;
     // Whoever is one of several gets one thread; the only one gets one for each processor.
     let threads = matches!(server.workers, Workers::Children(_)).then_some(1);
@@ -76,7 +78,7 @@ fn work(server: Server, worker: Worker) -> anyhow::Result<()> {
     let (listener, ready) = worker.split();
     let roles = Roles { servers: vec![(server, listener)], grace: NO_LIMIT, ..Roles::default() };
     runtime.block_on(roles.run(DRAIN, || {
-        if let Err(error) = ready.tell() {
+        if let Err(error) = ready.tell(verbose) {
             tracing::error!(%error, "cannot tell the parent that this worker is ready");
         }
     }))?;

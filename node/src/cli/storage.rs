@@ -1,14 +1,16 @@
 //! `swiftlet storage DIR`: a whole storage node in one process.
 
 use super::foreground::{Roles, STOP, runtime};
+use crate::daemon::HowToRun;
 use crate::logging;
 use crate::process::raise_limits;
-use crate::role::{DaemonKind, Resources, Server, ServerKind};
+use crate::role::{DaemonKind, Resources, Server, ServerKind, StartError};
 use crate::serve::options::POD_GRACE;
 use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use swiftlet_types::conf::ConfError;
 
 /// Run a storage node in the foreground: account, container and object server, and the node's daemons
 #[derive(Args)]
@@ -42,9 +44,14 @@ fn load(dir: &Path) -> anyhow::Result<Roles> {
     }
     for kind in DaemonKind::ALL {
         let file = dir.join(format!("{}.conf", kind.server().name()));
-        roles
-            .daemons
-            .push(kind.load(&file, &resources).with_context(|| format!("cannot start the {}", kind.name()))?);
+        match kind.load(&file, &resources, HowToRun::default()) {
+            Ok(daemon) => roles.daemons.push(daemon),
+            // as in Swift, whoever wants a daemon writes its section
+            Err(StartError::Conf(ConfError::NoSection { .. })) => {
+                tracing::info!("{} has no section in {}: it does not run", kind.name(), file.display());
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot start the {}", kind.name())),
+        }
     }
     Ok(roles)
 }

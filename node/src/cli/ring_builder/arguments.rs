@@ -3,8 +3,8 @@
 use swiftlet_ring::address::normalize_address;
 use swiftlet_ring::builder::{DeviceChange, Search};
 
-use super::options::{Given, Known, parse};
 use super::{Exit, Session, Stop};
+use crate::cli::optparse::{Given, Known, parse};
 
 const fn with_value(letter: char, name: &'static str) -> Known {
     Known { letter: Some(letter), name, has_value: true }

@@ -3,10 +3,10 @@
 use swiftlet_ring::builder::{DispersionReport, MAX_BALANCE, Rebalanced};
 use swiftlet_ring::format::FormatVersion;
 
-use super::options::Known;
 use super::report::duration;
 use super::ring_file::{FORMAT_VERSION, format_version};
 use super::{Exit, Outcome, Session, Stop};
+use crate::cli::optparse::Known;
 
 const REBALANCE_OPTIONS: &[Known] = &[
     Known { letter: Some('f'), name: "force", has_value: false },

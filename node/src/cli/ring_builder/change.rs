@@ -5,8 +5,8 @@ use swiftlet_ring::{Device, DeviceId};
 
 use super::arguments::{change_of, describes, float, int, search_of};
 use super::device_text;
-use super::options::Given;
 use super::{Exit, Outcome, Session, Stop, help};
+use crate::cli::optparse::Given;
 
 /// One of the settings that a command changes by "who, what" pairs.
 struct Setting<T> {

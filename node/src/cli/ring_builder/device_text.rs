@@ -59,7 +59,7 @@ impl<'a> Rest<'a> {
 }
 
 /// Reads a device to add, its weight still to come. The region is `None` when the word does not begin with it.
-pub(super) fn new_device(word: &str) -> Result<(NewDevice, Option<u32>), String> {
+pub(in crate::cli) fn new_device(word: &str) -> Result<(NewDevice, Option<u32>), String> {
     let invalid = || format!("Invalid add value: {word}");
     let mut rest = Rest(word);
     let region = rest.number("r")?;

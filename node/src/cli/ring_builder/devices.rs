@@ -7,8 +7,8 @@ use swiftlet_ring::{Device, DeviceId};
 
 use super::arguments::{describes, float, number, search_of};
 use super::device_text;
-use super::options::Given;
 use super::{Exit, Outcome, Session, Stop, help};
+use crate::cli::optparse::Given;
 use swiftlet_ring::address::normalize_address;
 
 const UNCHANGED: &str = "The on-disk ring builder is unchanged.";

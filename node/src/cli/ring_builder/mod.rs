@@ -3,14 +3,14 @@
 //! The grammar, the printed lines, the exit codes and the files written are those of Swift 2.38. All that decides
 //! anything is in `swiftlet-ring`; here are arguments, text and files.
 
+pub mod analyzer;
 mod arguments;
 mod balance;
 mod change;
 mod console;
-mod device_text;
+pub(in crate::cli) mod device_text;
 mod devices;
 mod help;
-mod options;
 mod report;
 mod ring_file;
 mod settings;
@@ -182,7 +182,7 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Stop {
 }
 
 /// A random id in the form of a version 4 UUID without hyphens.
-fn new_id() -> String {
+pub(in crate::cli) fn new_id() -> String {
     let random: u128 = rand::random();
     let id = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     format!("{id:032x}")

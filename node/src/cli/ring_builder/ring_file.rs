@@ -7,8 +7,8 @@ use swiftlet_ring::format::{self, FormatVersion};
 use swiftlet_ring::load_data;
 
 use super::arguments::{int, usage_error};
-use super::options::{Given, Known};
 use super::{Exit, Outcome, Session, Stop, cannot_write};
+use crate::cli::optparse::{Given, Known};
 
 pub(super) const FORMAT_VERSION: Known = Known { letter: None, name: "format-version", has_value: true };
 

@@ -1,10 +1,11 @@
 //! The same command lines for Python's tool and for ours: same output, same exit codes, same state.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use swiftlet_ring::builder::file;
+use swiftlet_testing::run_python;
 
 use super::*;
 
@@ -70,19 +71,9 @@ for line in sys.stdin:
 "#;
 
 fn python(folder: &Path, script: &[(Vec<String>, Option<&str>)]) -> Vec<(String, i64)> {
-    let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/venv");
-    let python = std::env::var_os("SWIFT_VENV").map_or(default, PathBuf::from).join("bin/python");
     let input: String =
         script.iter().map(|line| serde_json::to_string(line).expect("plain data") + "\n").collect();
-    let script_file = folder.join("script");
-    std::fs::write(&script_file, input).expect("written");
-    let output = std::process::Command::new(&python)
-        .args(["-c", RUN_EACH, folder.to_str().expect("text")])
-        .stdin(std::fs::File::open(&script_file).expect("readable"))
-        .output()
-        .unwrap_or_else(|e| panic!("needs Python Swift: set SWIFT_VENV (no {}: {e})", python.display()));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("text");
+    let text = run_python(RUN_EACH, &[folder.to_str().expect("text")], &input);
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
