@@ -11,5 +11,5 @@ render() {
 }
 case ${1:-} in
 --check) diff -u deploy/operator.yaml <(render) >&2 || { echo "deploy/operator.yaml is out of step: run deploy/render.sh" >&2; exit 1; } ;;
-*) render >deploy/operator.yaml ;;
+*) rendered=$(render) && printf '%s\n' "$rendered" >deploy/operator.yaml ;;
 esac

@@ -13,11 +13,10 @@ const FIRST: u32 = u32::from_be_bytes([127, 0, 0, 2]);
 /// More nodes than that do not fit one process anyway.
 const MOST_NODES: u32 = 1000;
 
-/// Gives every node of `cluster` that has none an address, and checks that the others can still be had.
+/// Gives every node of `cluster` that has none an address.
 pub(super) fn assign_addresses(cluster: &ValidatedCluster, state: &mut State) -> Result<(), DevError> {
     for (zone, node) in cluster.nodes() {
-        if let Some(known) = state.nodes.get(&node.name) {
-            check_free(&node.name, known)?;
+        if state.nodes.contains_key(&node.name) {
             continue;
         }
         let ip = free_ip(state).ok_or_else(|| DevError::NoAddress {
@@ -35,6 +34,15 @@ pub(super) fn assign_addresses(cluster: &ValidatedCluster, state: &mut State) ->
         state.nodes.insert(node.name.clone(), record);
     }
     Ok(())
+}
+
+/// Checks that the addresses of nodes that ran before can be had again.
+pub(super) fn check_addresses(cluster: &ValidatedCluster, state: &State) -> Result<(), DevError> {
+    let known = |name: &String| state.nodes.get(name).filter(|record| record.has_devices());
+    cluster.nodes().try_for_each(|(_, node)| match known(&node.name) {
+        Some(record) => check_free(&node.name, record),
+        None => Ok(()),
+    })
 }
 
 fn free_ip(state: &State) -> Option<Ipv4Addr> {

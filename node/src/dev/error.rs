@@ -71,6 +71,9 @@ pub enum DevError {
         /// What is wrong with it, and what to do.
         why: String,
     },
+    /// A device is somebody else's.
+    #[error(transparent)]
+    Device(#[from] swiftlet_storage::identity::IdentityError),
     /// What the manifests ask for would lose what the folder holds.
     #[error("{0}")]
     Refused(String),

@@ -1,23 +1,30 @@
 //! Carries plans out on tasks of this process.
 
-use super::DevError;
+use super::addresses::{assign_addresses, check_addresses};
 use super::home::Home;
-use super::observe::{Running, observe};
+use super::observe::{Running, RunningNode, observe};
+use super::pools::PoolAddresses;
+use super::rehearse::rehearse;
 use super::servers::{NodeServers, ProxyServer};
 use super::state::State;
-use crate::process::current_user;
+use super::{DevError, bind, files, identity};
 use crate::role::Resources;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use swiftlet_plan::check::check;
-use swiftlet_plan::conf::{self, NodePlace, ProxyPlace};
 use swiftlet_plan::plan::{HoldReason, NodeStep, Plan, ProxyStep, RingGeneration, Step, plan};
 use swiftlet_plan::validate::{ValidatedCluster, ValidatedNode, ValidatedZone};
 
 /// More passes than any change of shape takes; beyond them the planner contradicts itself.
 const MOST_PASSES: usize = 20;
+/// What no waiting puts right: manifests that lead to it are refused.
+const NEVER: [HoldReason; 2] = [HoldReason::IdentityMissing, HoldReason::RingRefused];
+/// At a start what leaves is refused too, because nodes that nobody asks for would not be started; of a cluster that
+/// runs they go on.
+const NEVER_AT_START: [HoldReason; 3] =
+    [HoldReason::DrainNotBuilt, HoldReason::IdentityMissing, HoldReason::RingRefused];
 
 /// The cluster and what runs of it.
 pub(super) struct Executor {
@@ -27,11 +34,13 @@ pub(super) struct Executor {
     running: Running,
     nodes: BTreeMap<String, NodeServers>,
     proxies: BTreeMap<String, ProxyServer>,
-    listen: SocketAddr,
-    /// The socket for it, until the first pool of proxies takes it.
+    pools: PoolAddresses,
+    /// The socket of the cluster's own pool, until that takes it.
     listener: Option<TcpListener>,
     /// What the storage servers of all nodes share.
     resources: Resources,
+    /// What waits, as it was last told.
+    told: Vec<String>,
 }
 
 impl Executor {
@@ -44,16 +53,22 @@ impl Executor {
         listen: SocketAddr,
     ) -> Self {
         Self {
+            pools: PoolAddresses::new(&cluster, listen),
             cluster,
             home,
             state,
             running: Running::default(),
             nodes: BTreeMap::new(),
             proxies: BTreeMap::new(),
-            listen,
             listener: Some(listener),
             resources: Resources::default(),
+            told: Vec::new(),
         }
+    }
+
+    /// The folder it is kept in.
+    pub(super) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// The cluster it runs.
@@ -61,23 +76,63 @@ impl Executor {
         &self.cluster
     }
 
-    /// Refuses, before anything is changed, manifests under which data could not be served.
-    pub(super) fn refuse_what_would_lose_data(&self) -> Result<(), DevError> {
-        let losing = [HoldReason::DrainNotBuilt, HoldReason::IdentityMissing, HoldReason::RingRefused];
-        let held = self.plan()?.held;
-        let mut messages =
-            held.iter().filter(|held| losing.contains(&held.reason)).map(|held| held.message.as_str());
-        match messages.next() {
-            Some(message) => Err(DevError::Refused(message.to_string())),
+    /// Starts everything, unless what the manifests ask for cannot be or would lose data: then nothing is changed.
+    pub(super) async fn start(&mut self) -> Result<(), DevError> {
+        check_addresses(&self.cluster, &self.state)?;
+        let (cluster, mut state) = (self.cluster.clone(), self.state.clone());
+        self.assign_addresses(&cluster, &mut state)?;
+        self.vet(&cluster, &state, &NEVER_AT_START)?;
+        identity::make_token_key(&self.home)?;
+        self.rehearse(&cluster, &state)?;
+        self.state = state;
+        self.settle().await
+    }
+
+    /// Takes the shape that `cluster` asks for, unless it cannot be: then nothing is changed.
+    pub(super) async fn change(&mut self, cluster: ValidatedCluster) -> Result<(), DevError> {
+        let mut state = self.state.clone();
+        self.assign_addresses(&cluster, &mut state)?;
+        self.vet(&cluster, &state, &NEVER)?;
+        self.rehearse(&cluster, &state)?;
+        (self.cluster, self.state) = (cluster, state);
+        self.settle().await
+    }
+
+    /// The pools beside the cluster's own, with where they listen.
+    pub(super) fn other_pools(&self) -> Vec<(String, SocketAddr)> {
+        self.pools.others(&self.cluster, &self.state)
+    }
+
+    fn assign_addresses(&self, cluster: &ValidatedCluster, state: &mut State) -> Result<(), DevError> {
+        assign_addresses(cluster, state)?;
+        self.pools.assign(cluster, state, |pool| self.proxies.contains_key(pool))
+    }
+
+    /// Whether something waits for its time.
+    pub(super) fn waits(&self) -> bool {
+        !self.told.is_empty()
+    }
+
+    /// Refuses what the planner holds for one of the reasons `never`, and devices that are somebody else's.
+    fn vet(&self, cluster: &ValidatedCluster, state: &State, never: &[HoldReason]) -> Result<(), DevError> {
+        identity::check_devices(cluster, &self.home, state)?;
+        let held = self.plan(cluster, state)?.held;
+        match held.iter().find(|held| never.contains(&held.reason)) {
+            Some(held) => Err(DevError::Refused(held.message.clone())),
             None => Ok(()),
         }
     }
 
+    fn rehearse(&self, cluster: &ValidatedCluster, state: &State) -> Result<(), DevError> {
+        let plan = self.plan(cluster, state)?;
+        rehearse(cluster, &plan, (&self.home, state), &self.pools, &self.resources)
+    }
+
     /// Plans and carries out until there is nothing left to do.
     pub(super) async fn settle(&mut self) -> Result<(), DevError> {
-        self.write_swift_conf()?;
+        files::write_swift_confs(&self.cluster, &self.home, &self.home.etc())?;
         for _ in 0..MOST_PASSES {
-            let plan = self.plan()?;
+            let plan = self.plan(&self.cluster, &self.state)?;
             if plan.steps.is_empty() {
                 return self.accept(&plan);
             }
@@ -90,14 +145,16 @@ impl Executor {
     }
 
     /// Ends with a plan without steps: what waits is told, and must not be what the cluster serves with.
-    fn accept(&self, plan: &Plan) -> Result<(), DevError> {
+    fn accept(&mut self, plan: &Plan) -> Result<(), DevError> {
         if self.proxies.is_empty() {
             let reasons: Vec<&str> = plan.held.iter().map(|held| held.message.as_str()).collect();
             return Err(DevError::Refused(reasons.join("; ")));
         }
-        for held in &plan.held {
-            tracing::warn!("{} waits ({}): {}", held.step, held.reason, held.message);
-        }
+        let waits =
+            plan.held.iter().map(|held| format!("{} waits ({}): {}", held.step, held.reason, held.message));
+        let waits: Vec<String> = waits.collect();
+        waits.iter().filter(|line| !self.told.contains(line)).for_each(|line| tracing::warn!("{line}"));
+        self.told = waits;
         Ok(())
     }
 
@@ -111,11 +168,11 @@ impl Executor {
         }
     }
 
-    fn plan(&self) -> Result<Plan, DevError> {
+    fn plan(&self, cluster: &ValidatedCluster, state: &State) -> Result<Plan, DevError> {
         let now_s = unix_time_s();
-        let world = observe(&self.home, &self.state, &self.running, now_s)?;
-        let plan = plan(&self.cluster, &world, now_s);
-        match check(&self.cluster, &world, &plan).first() {
+        let world = observe(&self.home, state, &self.running)?;
+        let plan = plan(cluster, &world, now_s);
+        match check(cluster, &world, &plan).first() {
             Some(violation) => Err(DevError::Refused(format!("unsafe plan: {violation}"))),
             None => Ok(plan),
         }
@@ -142,16 +199,11 @@ impl Executor {
         }
     }
 
-    fn write_swift_conf(&self) -> Result<(), DevError> {
-        let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
-        self.home.write_etc("swift.conf", conf::swift_conf(&self.cluster, hash_path).as_bytes())
-    }
-
     /// Builders first: from them a ring can be written again, but not the other way round.
     async fn publish_rings(&mut self, next: &RingGeneration) -> Result<(), DevError> {
         for (name, ring) in &next.rings {
-            self.home.write_etc(&format!("{name}.builder"), &ring.builder)?;
-            self.home.write_etc(&format!("{name}.ring.gz"), &ring.ring)?;
+            self.home.write_etc(format!("{name}.builder"), &ring.builder)?;
+            self.home.write_etc(format!("{name}.ring.gz"), &ring.ring)?;
             self.state.ring_moves.insert(name.clone(), ring.moves);
         }
         self.state.ring_generation = next.generation;
@@ -160,7 +212,7 @@ impl Executor {
             node.reload_rings().await?;
         }
         for proxy in self.proxies.values_mut() {
-            proxy.reload_rings().await?;
+            proxy.reload_rings()?;
         }
         Ok(())
     }
@@ -178,15 +230,23 @@ impl Executor {
             return Err(DevError::Refused(format!("{}: no such node", step.node)));
         };
         record.devices = node.devices.iter().map(|device| (device.name.clone(), device.size_bytes)).collect();
-        let place = record.place();
         self.state.save(&self.home)?;
-        let files = self.write_node_files(zone, node, &place)?;
-        if let Some(old) = self.nodes.remove(&step.node) {
-            old.stop().await;
+        let files = self.write_node_files(zone, node)?;
+        match self.nodes.get_mut(&step.node) {
+            Some(servers) => servers.apply_settings().await?,
+            None => {
+                let servers = NodeServers::start(&step.node, files, self.node_resources()).await?;
+                self.nodes.insert(step.node.clone(), servers);
+            }
         }
-        self.nodes.insert(step.node.clone(), NodeServers::start(&step.node, files, self.resources.clone())?);
-        self.running.nodes.insert(step.node.clone(), step.revision.clone());
+        let running = RunningNode { revision: step.revision.clone(), since_s: unix_time_s() };
+        self.running.nodes.insert(step.node.clone(), running);
         Ok(())
+    }
+
+    /// Shared by all nodes, but each node's daemons are counted by themselves.
+    fn node_resources(&self) -> Resources {
+        Resources { daemon_metrics: Default::default(), ..self.resources.clone() }
     }
 
     /// Makes a node's folders and files; the paths of its servers' files by kind of server.
@@ -194,29 +254,18 @@ impl Executor {
         &self,
         zone: &ValidatedZone,
         node: &ValidatedNode,
-        place: &str,
     ) -> Result<BTreeMap<&'static str, PathBuf>, DevError> {
         let record = &self.state.nodes[&node.name];
-        let (devices, cache) = (self.home.devices(place), self.home.recon_cache(place));
+        let place = record.place();
+        let devices = self.home.devices(&place);
         for device in &node.devices {
             self.home.make_folder(&devices.join(&device.name))?;
         }
-        self.home.make_folder(&cache)?;
-        let node_place = NodePlace {
-            bind_ip: record.ip.to_string(),
-            ring_ip: record.ip.to_string(),
-            ports: record.ports,
-            swift_dir: self.home.etc().display().to_string(),
-            devices_dir: devices.display().to_string(),
-            recon_cache_dir: cache.display().to_string(),
-            mount_check: false,
-            user: current_user(),
-        };
+        identity::claim_devices(&self.cluster, node, &devices)?;
+        self.home.make_folder(&self.home.recon_cache(&place))?;
         let mut paths = BTreeMap::new();
-        for (name, text) in conf::node_files(&self.cluster, zone, &node_place) {
-            // `object-server.conf` of a node becomes `object-server/<place>.conf`, as where several share a machine.
-            let kind = name.strip_suffix(".conf").unwrap_or(name);
-            let file = format!("{kind}/{place}.conf");
+        for (kind, text) in files::of_node((&self.cluster, zone), record, &self.home, &self.home.etc()) {
+            let file = files::name(kind, &place);
             self.home.write_etc(&file, text.as_bytes())?;
             paths.insert(kind, self.home.etc().join(file));
         }
@@ -227,17 +276,16 @@ impl Executor {
         let Some(pool) = self.cluster.proxies.iter().find(|pool| pool.name == step.pool) else {
             return Err(DevError::Refused(format!("proxies {}: no such pool", step.pool)));
         };
-        if let Some(listener) = self.listener.take() {
-            let place = ProxyPlace {
-                bind_ip: self.listen.ip().to_string(),
-                bind_port: self.listen.port(),
-                swift_dir: self.home.etc().display().to_string(),
-                token_key_path: None,
-            };
-            let text = conf::proxy_server_conf(&self.cluster, pool, &place);
-            self.home.write_etc("proxy-server.conf", text.as_bytes())?;
-            let path = self.home.etc().join("proxy-server.conf");
-            self.proxies.insert(step.pool.clone(), ProxyServer::start(&path, listener)?);
+        let addresses = (&self.pools, &self.state);
+        let files = files::of_proxies((&self.cluster, pool), addresses, &self.home, &self.home.etc());
+        files.write(&self.home)?;
+        match self.proxies.get_mut(&step.pool) {
+            Some(proxy) => proxy.apply_settings()?,
+            None => {
+                let waiting = self.listener.take_if(|_| self.pools.is_own(&step.pool));
+                let listener = waiting.map_or_else(|| bind(self.pools.of(&step.pool, &self.state)), Ok)?;
+                self.proxies.insert(step.pool.clone(), ProxyServer::start(&files.server, listener)?);
+            }
         }
         self.running.proxies.insert(step.pool.clone(), (step.revision.clone(), step.replicas));
         Ok(())

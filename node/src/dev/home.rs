@@ -1,13 +1,18 @@
 //! The folder that a dev cluster is kept in.
 //!
-//! `etc/` is what `/etc/swift` is elsewhere: `swift.conf`, rings, builders, `proxy-server.conf`, and
-//! `object-server/<zone>-<n>.conf` and the like for each node. `<zone>-<n>/<device>/` are the devices.
+//! `etc/` is what `/etc/swift` is elsewhere: `swift.conf`, rings, builders, `proxy-server.conf`,
+//! `proxy-server/<pool>.conf` for each other pool, and `object-server/<zone>-<n>.conf` and the like for each node.
+//! `<zone>-<n>/<device>/` are the devices.
 
 use super::DevError;
 use rustix::fs::{FlockOperation, flock};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use swiftlet_ring::format::replace_file;
+
+/// What is in `etc` has keys in it, or is no use without: nobody else may read it.
+const PRIVATE: u32 = 0o600;
 
 /// An open folder, which no other process has.
 #[derive(Debug)]
@@ -59,12 +64,31 @@ impl Home {
     }
 
     /// Puts a file of `etc` in place as a whole; `name` may name a folder below it.
-    pub(super) fn write_etc(&self, name: &str, bytes: &[u8]) -> Result<(), DevError> {
+    pub(super) fn write_etc(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), DevError> {
         let path = self.etc().join(name);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(DevError::data(folder, "make the folder"))?;
+            self.make_folder(folder)?;
         }
-        replace_file(&path, bytes).map_err(DevError::data(&path, "write"))
+        let mut unfinished = path.clone().into_os_string();
+        unfinished.push(".new");
+        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&unfinished);
+        let written = open.and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&unfinished, &path)
+        });
+        written.map_err(DevError::data(&path, "write"))
+    }
+
+    /// Lets `name` in `etc` stand for `target`, a path from its folder.
+    pub(super) fn link_etc(&self, name: &Path, target: &Path) -> Result<(), DevError> {
+        let path = self.etc().join(name);
+        match std::os::unix::fs::symlink(target, &path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(DevError::data(&path, "make the link")(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes a folder below the home where it is missing.

@@ -1,14 +1,20 @@
-//! The hash path: made once, never twice.
+//! What is made once, never twice: the hash path, the key of tokens, and whose each device is.
 
 use super::DevError;
 use super::home::Home;
 use super::manifests::Manifests;
+use super::state::State;
 use rand::Rng;
-use swiftlet_plan::validate::HashPath;
+use std::path::Path;
+use swiftlet_plan::validate::{HashPath, ValidatedCluster, ValidatedNode};
+use swiftlet_storage::identity::{Identity, fingerprint};
+use swiftlet_types::HashConf;
 use swiftlet_types::conf::Ini;
 
-/// The file it is kept in.
+/// The file that the hash path is kept in.
 const FILE: &str = "swift.conf";
+/// The file in `etc` with the key that signs tokens: with it they outlive a restart.
+pub(super) const TOKEN_KEY: &str = "token.key";
 
 /// The hash path of what `home` holds; a new one where it holds nothing.
 pub(super) fn hash_path(home: &Home, manifests: &Manifests) -> Result<HashPath, DevError> {
@@ -36,12 +42,62 @@ pub(super) fn hash_path(home: &Home, manifests: &Manifests) -> Result<HashPath, 
     }
 }
 
-/// 128 bits on either side, as letters and digits.
+/// 128 bits on either side.
 fn random() -> HashPath {
-    let word = || {
-        let mut bytes = [0u8; 16];
-        rand::rng().fill_bytes(&mut bytes);
-        hex::encode(bytes)
+    HashPath { prefix: random_word::<16>(), suffix: random_word::<16>() }
+}
+
+/// Random bytes as letters and digits.
+fn random_word<const BYTES: usize>() -> String {
+    let mut bytes = [0u8; BYTES];
+    rand::rng().fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+/// Makes the key of tokens where there is none.
+pub(super) fn make_token_key(home: &Home) -> Result<(), DevError> {
+    if home.read_etc(TOKEN_KEY)?.is_some() {
+        return Ok(());
+    }
+    home.write_etc(TOKEN_KEY, random_word::<32>().as_bytes())
+}
+
+/// What the devices of `node` say of themselves, by name.
+fn identities(cluster: &ValidatedCluster, node: &ValidatedNode) -> Vec<Identity> {
+    let hash = cluster.hash_path.as_ref().map(|path| HashConf {
+        prefix: path.prefix.clone().into_bytes(),
+        suffix: path.suffix.clone().into_bytes(),
+    });
+    let hash_path_fingerprint = fingerprint(&hash.unwrap_or_default());
+    let identity = |device: &str| Identity {
+        cluster: cluster.name.clone(),
+        hash_path_fingerprint: hash_path_fingerprint.clone(),
+        node: node.name.clone(),
+        device: device.to_owned(),
     };
-    HashPath { prefix: word(), suffix: word() }
+    node.devices.iter().map(|device| identity(&device.name)).collect()
+}
+
+/// Refuses devices that are somebody else's, before anything is changed.
+pub(super) fn check_devices(cluster: &ValidatedCluster, home: &Home, state: &State) -> Result<(), DevError> {
+    for (_, node) in cluster.nodes() {
+        let Some(record) = state.nodes.get(&node.name) else { continue };
+        let devices = home.devices(&record.place());
+        for identity in identities(cluster, node) {
+            identity.is_on(&devices.join(&identity.device))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the devices of `node` in the folder `devices` its own.
+pub(super) fn claim_devices(
+    cluster: &ValidatedCluster,
+    node: &ValidatedNode,
+    devices: &Path,
+) -> Result<(), DevError> {
+    for identity in identities(cluster, node) {
+        identity.claim(&devices.join(&identity.device))?;
+    }
+    Ok(())
 }

@@ -11,25 +11,36 @@ use swiftlet_plan::world::{
 /// What runs in this process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running {
-    /// The revision of each node that serves, by name.
-    pub(super) nodes: BTreeMap<String, String>,
+    /// The nodes that serve, by name.
+    pub(super) nodes: BTreeMap<String, RunningNode>,
     /// Revision and number of the proxies of each pool that serve, by name.
     pub(super) proxies: BTreeMap<String, (String, u32)>,
 }
 
+/// A node that serves.
+#[derive(Clone, Debug)]
+pub(super) struct RunningNode {
+    /// What it was started with.
+    pub(super) revision: String,
+    /// Since when it runs with that (Unix time).
+    pub(super) since_s: i64,
+}
+
 /// Everything that exists of the cluster.
-pub(super) fn observe(home: &Home, state: &State, running: &Running, now_s: i64) -> Result<World, DevError> {
+pub(super) fn observe(home: &Home, state: &State, running: &Running) -> Result<World, DevError> {
     let generation = state.ring_generation;
     let started = |(_, record): &(&String, &super::state::NodeRecord)| record.has_devices();
     let node = |name: &String, record: &super::state::NodeRecord| {
-        let revision = running.nodes.get(name);
+        let running = running.nodes.get(name);
         let device = |bytes: &u64| ObservedDevice { requested_bytes: *bytes, real_bytes: None };
         ObservedNode {
             zone: record.zone.clone(),
-            revision: revision.cloned().unwrap_or_default(),
-            ready: revision.is_some(),
-            ready_since_s: revision.map(|_| now_s),
-            ring_generation: revision.map(|_| generation),
+            revision: running.map(|node| node.revision.clone()).unwrap_or_default(),
+            ready: running.is_some(),
+            ready_since_s: running.map(|node| node.since_s),
+            // It counts for soaks alone, and those take no time here.
+            restarted_at_s: None,
+            ring_generation: running.map(|_| generation),
             devices: record.devices.iter().map(|(name, bytes)| (name.clone(), device(bytes))).collect(),
         }
     };

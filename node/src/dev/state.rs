@@ -25,6 +25,9 @@ pub(super) struct State {
     pub(super) ring_moves: BTreeMap<String, u32>,
     /// The nodes, by name.
     pub(super) nodes: BTreeMap<String, NodeRecord>,
+    /// The ports of the pools of proxies beside the cluster's own, by name.
+    #[serde(default)]
+    pub(super) pool_ports: BTreeMap<String, u16>,
 }
 
 /// What is remembered of a node.
@@ -54,6 +57,7 @@ impl State {
                 ring_generation: 0,
                 ring_moves: BTreeMap::new(),
                 nodes: BTreeMap::new(),
+                pool_ports: BTreeMap::new(),
             });
         };
         let state: Self = serde_json::from_slice(&bytes)

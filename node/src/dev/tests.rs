@@ -67,8 +67,12 @@ impl User {
     }
 }
 
+/// Held by each test: a cluster that starts again wants the addresses it had, and another would take them meanwhile.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_stored_is_there_after_a_restart() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), vec![]);
     let cluster = DevCluster::start(&options).await.unwrap();
@@ -90,6 +94,7 @@ async fn what_was_stored_is_there_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zone_more_is_rebalanced_onto_and_a_zone_less_is_refused() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let options_of = |files| options(folder.path(), files);
     let first = options_of(manifest(folder.path(), |text| text));
@@ -108,6 +113,149 @@ async fn a_zone_more_is_rebalanced_onto_and_a_zone_less_is_refused() {
     let shrunk = options_of(manifest(folder.path(), |text| text));
     let refused = DevCluster::start(&shrunk).await.err().unwrap().to_string();
     assert_eq!(refused, "dev-rack4-0 stays: it holds data, and draining is not built yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_outlive_a_restart() {
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), vec![]);
+    let cluster = DevCluster::start(&options).await.unwrap();
+    let mut user = User::of(&cluster).await;
+    cluster.stop().await;
+    let cluster = DevCluster::start(&options).await.unwrap();
+    user.address = cluster.address();
+    assert_eq!(user.put("photos", b"").await, 201);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_of_another_node_is_refused() {
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), vec![]);
+    DevCluster::start(&options).await.unwrap().stop().await;
+    let device = |node: &str| options.data.join(node).join("d1");
+    std::fs::rename(device("rack1-0"), folder.path().join("aside")).unwrap();
+    std::fs::rename(device("rack2-0"), device("rack1-0")).unwrap();
+    let refused = DevCluster::start(&options).await.err().unwrap().to_string();
+    let is_not = "it is device d1 of node dev-rack2-0 in cluster dev, not device d1 of node dev-rack1-0 in cluster dev";
+    assert!(refused.contains("rack1-0/d1: ") && refused.ends_with(is_not), "{refused}");
+}
+
+/// Lets `cluster` look at its manifests until it tells of a change.
+async fn told(cluster: &mut DevCluster) -> Result<String, String> {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::select! {
+        outcome = told.recv() => outcome.unwrap(),
+        () = cluster.follow_manifests(|outcome| tell.send(outcome).unwrap()) => unreachable!("it follows for ever"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("the change is not seen"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_changes_shape_with_its_manifest() {
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), manifest(folder.path(), |text| text));
+    let mut cluster = DevCluster::start(&options).await.unwrap();
+    let user = User::of(&cluster).await;
+    assert_eq!(user.put("photos", b"").await, 201);
+
+    manifest(folder.path(), |text| text.replacen("nodes: 1", "node: 1", 1));
+    let mistake = told(&mut cluster).await.unwrap_err();
+    assert!(
+        mistake.contains("spec.node: there is no such field; the cluster goes on as it was"),
+        "{mistake}"
+    );
+    manifest(folder.path(), |text| text.replacen("interval: \"5\"", "interval: soon", 1) + FOURTH_ZONE);
+    let mistake = told(&mut cluster).await.unwrap_err();
+    assert!(mistake.contains("interval: \"soon\" is not a number of seconds"), "{mistake}");
+    assert!(!options.data.join("rack4-0").exists(), "nothing was changed");
+
+    manifest(folder.path(), |text| text + FOURTH_ZONE);
+    assert_eq!(told(&mut cluster).await.unwrap(), "changed: 4 zones · 4 nodes · 8 devices · 3 replicas");
+    let ring = SharedRing::load(options.data.join("etc/object.ring.gz")).unwrap().get();
+    assert!((0..1024).any(|part| ring.nodes(part).any(|device| device.zone == 4)));
+    assert_eq!(user.put("photos/cat", b"meow").await, 201);
+
+    manifest(folder.path(), |text| text);
+    told(&mut cluster).await.unwrap();
+    assert!(cluster.executor.waits(), "what leaves is held");
+    assert_eq!(user.get("photos/cat").await, (200, b"meow".to_vec()));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_option_reaches_the_roles_that_read_it() {
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), manifest(folder.path(), |text| text));
+    let mut cluster = DevCluster::start(&options).await.unwrap();
+    let user = User::of(&cluster).await;
+    let info = async || user.send(Request::new(Method::Get, "/info")).await.status;
+    assert_eq!(info().await, 200);
+    manifest(folder.path(), |text| {
+        text.replacen("allow_open_expired: \"true\"", "expose_info: \"false\"", 1)
+    });
+    told(&mut cluster).await.unwrap();
+    assert_eq!(info().await, 403);
+    cluster.stop().await;
+}
+
+const BACKUP_POOL: &str = "    - {name: default, replicas: 1}
+    - name: backup
+      config:
+        proxy-server.conf:
+          pipeline:main: {pipeline: catch_errors gatekeeper cache tempauth read_only proxy-server}
+          filter:read_only: {use: 'egg:swift#read_only', read_only: 'true'}
+        swift.conf: {swift-constraints: {max_object_name_length: '100'}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_pool_serves_at_a_port_of_its_own_by_its_own_rules() {
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let with_backup = |text: String| text.replacen("    - {name: default, replicas: 1}\n", BACKUP_POOL, 1);
+    let options = options(folder.path(), manifest(folder.path(), with_backup));
+    let cluster = DevCluster::start(&options).await.unwrap();
+    let [(name, address)] = &cluster.executor.other_pools()[..] else { panic!("one more pool") };
+    assert_eq!((name.as_str(), address.ip()), ("backup", cluster.address().ip()));
+    let told = cluster.summary(&options.data);
+    assert!(told.ends_with(&format!("\nproxies backup http://{address}/auth/v1.0")), "{told}");
+    let user = User::of(&cluster).await;
+    assert_eq!(user.put("photos", b"").await, 201);
+    assert_eq!(user.put("photos/cat", b"meow").await, 201);
+    let backup = User { address: *address, client: user.client.clone(), token: user.token.clone() };
+    assert_eq!(backup.get("photos/cat").await, (200, b"meow".to_vec()));
+    assert_eq!(backup.put("photos/dog", b"woof").await, 405, "its pipeline has read_only");
+    let info = async |user: &User| user.send(Request::new(Method::Get, "/info")).await;
+    let limit = |mut answer: Response| async move {
+        let text = answer.body.read_all(1 << 20).await.unwrap();
+        let info: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        info["swift"]["max_object_name_length"].as_u64()
+    };
+    assert_eq!(limit(info(&user).await).await, Some(1024));
+    assert_eq!(limit(info(&backup).await).await, Some(100), "its swift.conf has another limit");
+    cluster.stop().await;
+
+    let again = DevCluster::start(&options).await.unwrap();
+    assert_eq!(again.executor.other_pools(), [("backup".to_string(), *address)], "it keeps its port");
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_may_read_what_has_keys_in_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), vec![]);
+    DevCluster::start(&options).await.unwrap().stop().await;
+    let etc = options.data.join("etc");
+    for name in ["swift.conf", "proxy-server.conf", "token.key", "dev.json", "object-server/rack1-0.conf"] {
+        let mode = std::fs::metadata(etc.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -133,6 +281,7 @@ async fn a_mistake_is_told_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_hash_path_or_builder_is_never_made_anew() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), vec![]);
     DevCluster::start(&options).await.unwrap().stop().await;

@@ -1,7 +1,7 @@
 //! What the kubelet and the operator ask a pod: `/livez`, `/readyz` and `/status`.
 //!
-//! Ready means: since it started, this process has once held the generation that was current then, and each of its
-//! ports takes connections. Falling behind later is for the operator to see in `/status`, not a reason to take every
+//! Ready means: since it started, this process has once held the generation that was current then, a proxy has reached
+//! the nodes ([`super::reach`]), and each of its ports takes connections. Falling behind later is for the operator to see in `/status`, not a reason to take every
 //! proxy out of its Service while a new generation spreads.
 
 use super::device::Device;
@@ -29,6 +29,8 @@ struct Known {
     devices: Vec<Device>,
     rings: RingState,
     caught_up: bool,
+    /// How many servers of nodes are still to be reached; 0 before the first try, `None` when they are not waited for.
+    missing_nodes: Option<usize>,
 }
 
 /// The answer of `/status`.
@@ -55,7 +57,13 @@ struct DeviceStatus {
 impl Health {
     /// Nothing is known yet but the ports to try and the devices found.
     pub fn new(ready_ports: Vec<u16>, devices: Vec<Device>) -> Health {
-        let state = Known { ready_ports, devices, rings: RingState::default(), caught_up: false };
+        let state = Known {
+            ready_ports,
+            devices,
+            rings: RingState::default(),
+            caught_up: false,
+            missing_nodes: None,
+        };
         Health(Arc::new(Mutex::new(state)))
     }
 
@@ -69,13 +77,33 @@ impl Health {
         state.rings = rings;
     }
 
+    /// Takes note that so many servers of nodes take no connection yet: the pod is not ready until
+    /// [`Self::nodes_are_reached`].
+    pub fn nodes_are_missing(&self, count: usize) {
+        self.0.lock().missing_nodes = Some(count);
+    }
+
+    /// Nodes are no longer waited for; says so where some were not reached.
+    pub fn nodes_are_reached(&self, but: Option<String>) {
+        self.0.lock().missing_nodes = None;
+        match but {
+            None => tracing::info!("all nodes are reached"),
+            Some(but) => tracing::warn!(but, "nodes are not waited for any longer"),
+        }
+    }
+
     async fn not_ready(&self) -> Option<String> {
-        let (caught_up, behind, ports) = {
+        let (caught_up, behind, missing_nodes, ports) = {
             let state = self.0.lock();
-            (state.caught_up, state.rings.behind.clone(), state.ready_ports.clone())
+            (state.caught_up, state.rings.behind.clone(), state.missing_nodes, state.ready_ports.clone())
         };
         if !caught_up {
             return Some(behind.unwrap_or_else(|| "no rings yet".to_string()));
+        }
+        match missing_nodes {
+            None => {}
+            Some(0) => return Some("the nodes are not tried yet".to_string()),
+            Some(count) => return Some(format!("{count} servers of nodes take no connection yet")),
         }
         for port in ports {
             let connect = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port));
@@ -146,6 +174,16 @@ mod tests {
         health.rings(state(Some(2), Some(2), None));
         assert_eq!(health.not_ready().await, None);
         health.rings(state(Some(2), Some(3), Some("b-0".into())));
+        assert_eq!(health.not_ready().await, None);
+    }
+
+    #[tokio::test]
+    async fn not_ready_while_nodes_are_waited_for() {
+        let health = Health::new(Vec::new(), Vec::new());
+        health.rings(state(Some(1), Some(1), None));
+        health.nodes_are_missing(3);
+        assert_eq!(health.not_ready().await.as_deref(), Some("3 servers of nodes take no connection yet"));
+        health.nodes_are_reached(None);
         assert_eq!(health.not_ready().await, None);
     }
 

@@ -7,6 +7,7 @@
 
 mod device;
 mod health;
+mod reach;
 mod rings;
 
 use std::net::SocketAddr;
@@ -99,7 +100,15 @@ pub fn start(options: PodOptions) -> Result<(), PodError> {
         let health = health.clone();
         move || health::serve(listener, health)
     })?;
+    let is_proxy = options.node.is_none();
+    if is_proxy {
+        health.nodes_are_missing(0);
+    }
     wait_for_rings(&mut store, &health);
+    if is_proxy {
+        let health = health.clone();
+        spawn("pod-reach", move || reach::wait_for_nodes(&options.swift_dir, &health))?;
+    }
     spawn("pod-rings", move || {
         loop {
             std::thread::sleep(Duration::from_millis(RING_POLL_MS));

@@ -133,13 +133,13 @@ impl Documents {
             let document = format!("Secret {}", secret.metadata.name);
             secret.values().map_err(|message| mistake(&file, &document, message))
         };
-        let users = secret(&cluster.spec.auth.tempauth.users_secret_name).map(read).transpose()?;
+        let auth_secret = cluster.spec.auth.secret_name().and_then(secret).map(read).transpose()?;
         let hash_path =
             secret(&hash_path_secret_name(cluster.name(), &cluster.spec)).map(read).transpose()?;
         Ok(Desired {
             cluster,
             zones: self.zones.clone(),
-            users,
+            auth_secret,
             hash_path: hash_path.map(|values| hash_path_of(&values)),
         })
     }

@@ -10,7 +10,7 @@ pub mod plan;
 pub mod report;
 pub mod resources;
 pub mod revision;
-mod rings;
+pub mod rings;
 #[cfg(test)]
 mod testing;
 pub mod validate;

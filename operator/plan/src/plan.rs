@@ -7,6 +7,7 @@ mod held;
 mod nodes;
 mod proxies;
 
+pub(crate) use held::time_of_day;
 pub use held::{Held, HoldReason};
 
 use crate::rings;

@@ -23,12 +23,21 @@ pub struct Findings<'a> {
     pub world: &'a World,
     /// The plan; an empty one where there was nothing to plan for.
     pub plan: &'a Plan,
-    /// Percent of bytes in use by Zone; empty where nobody knows.
-    pub used_percent: &'a BTreeMap<String, u8>,
+    /// Bytes in use by Zone; empty where nobody knows.
+    pub usage: &'a BTreeMap<String, Usage>,
     /// The version and image that pods are given.
     pub release: &'a Release,
     /// Unix time.
     pub now_s: i64,
+}
+
+/// How full devices are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes that are taken.
+    pub used_bytes: u64,
+    /// Bytes there are.
+    pub size_bytes: u64,
 }
 
 /// What pods are given.
@@ -81,7 +90,7 @@ fn cluster_status(findings: Findings<'_>) -> SwiftClusterStatus {
         nodes: words::nodes_ready(cluster.map(|c| c.zones.as_slice()).unwrap_or_default(), world),
         devices: words::devices_ready(cluster.map(|c| c.zones.as_slice()).unwrap_or_default(), world),
         rings: words::rings(world, plan),
-        used: words::used(findings.used_percent.values().copied()),
+        used: words::used(findings.usage.values(), &old.used),
         version: release.version.clone(),
         image: release.image.clone(),
     }
@@ -109,7 +118,7 @@ fn zone_status(findings: Findings<'_>, name: &str) -> ZoneStatus {
         selector: zone_selector(desired.cluster.name(), name),
         nodes_ready: words::nodes_ready(zone, world),
         devices: words::devices_ready(zone, world),
-        used: words::used(findings.used_percent.get(name).copied().into_iter()),
+        used: words::used(findings.usage.get(name), &old.used),
         version: release.version.clone(),
     }
 }

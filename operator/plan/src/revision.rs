@@ -17,7 +17,7 @@ pub fn of_node(cluster: &ValidatedCluster, zone: &ValidatedZone, node: &Validate
 /// The revision of the proxies of `pool`.
 pub fn of_proxies(cluster: &ValidatedCluster, pool: &ProxyPool) -> String {
     let shared = (&cluster.version, &cluster.image, &cluster.policies, &cluster.config);
-    short_hash(&(shared, &cluster.users, &pool.config))
+    short_hash(&(shared, &cluster.auth, &pool.config, &pool.tls_secret_name))
 }
 
 /// Debug text is stable for the plain data that is hashed here, and never leaves this function.
@@ -30,6 +30,7 @@ fn short_hash(intent: &impl Debug) -> String {
 mod tests {
     use super::*;
     use crate::testing::cluster;
+    use crate::validate::Auth;
 
     #[test]
     fn it_changes_with_what_a_pod_starts_from_and_with_nothing_else() {
@@ -44,7 +45,7 @@ mod tests {
         assert_ne!(proxies(&before), proxies(&newer));
 
         let mut users = before.clone();
-        users.users.insert("user_a_b".into(), "c".into());
+        users.auth = Auth::Tempauth { users: [("user_a_b".into(), "c".into())].into() };
         assert_eq!(revision(&before), revision(&users));
         assert_ne!(proxies(&before), proxies(&users));
 

@@ -9,11 +9,17 @@ mod members;
 
 pub(crate) use build::table_of;
 
-use crate::plan::{HoldReason, Plan, RingGeneration, Step};
-use crate::validate::{RingSettings, ValidatedCluster};
-use crate::world::{PublishedRing, World};
+use crate::plan::{BuiltRing, HoldReason, Plan, RingGeneration, Step, time_of_day};
+use crate::revision;
+use crate::validate::{RingSettings, ValidatedCluster, ValidatedNode, ValidatedZone};
+use crate::world::{PublishedRing, PublishedRings, World};
 use build::{Built, Change};
 use std::collections::BTreeMap;
+
+/// The files of the rings that are published, made from their builders once more.
+pub fn made_again(published: &PublishedRings) -> Result<BTreeMap<String, BuiltRing>, String> {
+    with_unchanged(BTreeMap::new(), Some(&published.rings))
+}
 
 /// How long Zones must not have changed before the first rings are built.
 pub const QUIET_S: i64 = 5;
@@ -86,8 +92,7 @@ fn is_first_too_early(cluster: &ValidatedCluster, world: &World, now_s: i64, pla
     let quiet_s = now_s.saturating_sub(world.zones_changed_at_s);
     if quiet_s < QUIET_S {
         let message = format!(
-            "Zones changed {} s ago; the first rings are built {QUIET_S} s after the last change",
-            quiet_s.max(0)
+            "Zones changed a moment ago; the first rings are built {QUIET_S} s after the last change"
         );
         plan.hold("PublishRings", "rings", None, HoldReason::WaitingForQuiet, message);
         return true;
@@ -139,10 +144,18 @@ fn reason_to_wait(
         let message = "it was rebalanced once since it was first used, and replication, which would bring the data after, is not built yet";
         return Some((HoldReason::ReplicationNotBuilt, message.to_string()));
     }
-    let is_down = |name: &&str| !world.nodes.get(*name).is_some_and(|node| node.ready);
-    let down: Vec<&str> = cluster.nodes().map(|(_, node)| node.name.as_str()).filter(is_down).collect();
-    if !down.is_empty() {
-        return Some((HoldReason::WaitingForNodes, format!("waits for {}", down.join(", "))));
+    // A node has a new device, and the device its real size, once it runs with the revision that names it.
+    let serves = |zone: &ValidatedZone, node: &ValidatedNode| {
+        let revision = revision::of_node(cluster, zone, node);
+        world.nodes.get(&node.name).is_some_and(|seen| seen.ready && seen.revision == revision)
+    };
+    let missing: Vec<&str> = cluster
+        .nodes()
+        .filter(|(zone, node)| !serves(zone, node))
+        .map(|(_, node)| node.name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        return Some((HoldReason::WaitingForNodes, format!("waits for {}", missing.join(", "))));
     }
     let behind = world.behind_on_rings();
     if !behind.is_empty() {
@@ -153,16 +166,16 @@ fn reason_to_wait(
     }
     let left_s = change.min_part_seconds_left(now_s);
     (left_s > 0).then(|| {
-        let message = format!("minPartHours leaves {} h {} min", left_s / 3600, left_s % 3600 / 60);
+        let message = format!("minPartHours ends at {}", time_of_day(now_s.saturating_add_unsigned(left_s)));
         (HoldReason::MinPartHours, message)
     })
 }
 
 /// The rings that changed, and the files of those that did not.
 fn with_unchanged(
-    mut built: BTreeMap<String, crate::plan::BuiltRing>,
+    mut built: BTreeMap<String, BuiltRing>,
     old: Option<&BTreeMap<String, PublishedRing>>,
-) -> Result<BTreeMap<String, crate::plan::BuiltRing>, String> {
+) -> Result<BTreeMap<String, BuiltRing>, String> {
     for (name, published) in old.into_iter().flatten() {
         if !built.contains_key(name) {
             built.insert(name.clone(), build::unchanged(name, published)?);

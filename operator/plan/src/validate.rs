@@ -4,11 +4,13 @@
 //! A problem of a Zone leaves that Zone out (what exists of it is not touched); a problem of the SwiftCluster
 //! leaves nothing to plan.
 
+mod auth;
 mod cluster;
 mod config;
 mod rings;
 mod zones;
 
+pub use auth::Auth;
 pub use rings::{RingSettings, policy_ring_name};
 
 use crate::resources::{ClusterManifest, ConfigFiles, Placement, VolumeClaimDeletion, ZoneManifest};
@@ -22,8 +24,8 @@ pub struct Desired {
     pub cluster: ClusterManifest,
     /// Its Zones, in any order. Zones of other clusters are ignored.
     pub zones: Vec<ZoneManifest>,
-    /// The users Secret's keys and values; `None` where there is no such Secret.
-    pub users: Option<BTreeMap<String, String>>,
+    /// The keys and values of the Secret that `spec.auth` names; `None` where there is no such Secret.
+    pub auth_secret: Option<BTreeMap<String, String>>,
     /// The hash path; `None` where there is no such Secret yet.
     pub hash_path: Option<HashPath>,
 }
@@ -85,8 +87,8 @@ pub struct ValidatedCluster {
     pub rings: Vec<RingSettings>,
     /// Its policies, by index; never empty.
     pub policies: Vec<Policy>,
-    /// Tempauth's users, `user_<account>_<name>` -> `key group…`.
-    pub users: BTreeMap<String, String>,
+    /// Who may do what.
+    pub auth: Auth,
     /// The hash path, where it exists already.
     pub hash_path: Option<HashPath>,
     /// The Zones that can be planned for, by name.
@@ -170,6 +172,8 @@ pub struct ValidatedDevice {
 pub struct ProxyPool {
     /// Its name.
     pub name: String,
+    /// The Secret with the certificate they serve TLS with; `None`: they do not.
+    pub tls_secret_name: Option<String>,
     /// How many.
     pub replicas: u32,
     /// Options for them.

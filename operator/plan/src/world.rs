@@ -58,6 +58,8 @@ pub struct ObservedNode {
     pub ready: bool,
     /// Since when it serves, or served last (Unix time); `None`: it never did.
     pub ready_since_s: Option<i64>,
+    /// When it was last restarted for a new revision (Unix time); `None`: it runs with its first.
+    pub restarted_at_s: Option<i64>,
     /// The generation of the rings it says it holds; `None`: it does not answer.
     pub ring_generation: Option<u64>,
     /// Its devices, by name.

@@ -98,6 +98,11 @@ impl<'a> Applier<'a> {
         self.live.version_of::<K>(name).is_some()
     }
 
+    /// The resourceVersion that this pass has read of an object, if it exists.
+    pub fn version<K: Resource<DynamicType = ()>>(&self, name: &str) -> Option<&String> {
+        self.live.version_of::<K>(name)
+    }
+
     /// The API for one kind in the cluster's namespace.
     pub fn api<K>(&self) -> Api<K>
     where
@@ -228,20 +233,39 @@ impl<'a> Applier<'a> {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         let kind = K::kind(&()).into_owned();
+        let by_uid = uid.is_some();
         let params = DeleteParams {
             preconditions: uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None }),
             ..DeleteParams::default()
         };
         match self.api::<K>().delete(name, &params).await {
             Ok(_) => self.context.metrics.wrote(&kind),
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(kube::Error::Api(status)) if is_gone(status.code, by_uid) => {}
             Err(error) => return Err(api_error("delete", &kind, name)(error)),
         }
         Ok(())
     }
 }
 
+/// Whether what the API answered to a deletion means that there is nothing left to delete. A conflict of a deletion by
+/// uid says that another object has the name by now; any other conflict may be gone the next time.
+fn is_gone(code: u16, by_uid: bool) -> bool {
+    code == 404 || (code == 409 && by_uid)
+}
+
 fn api_error(verb: &'static str, kind: &str, name: &str) -> impl FnOnce(kube::Error) -> ApplyError {
     let (kind, name) = (kind.to_string(), name.to_string());
     move |source| ApplyError::Api { verb, kind, name, source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_object_of_the_name_means_that_the_one_is_gone() {
+        assert!(is_gone(404, false) && is_gone(404, true));
+        assert!(is_gone(409, true));
+        assert!(!is_gone(409, false) && !is_gone(403, true));
+    }
 }

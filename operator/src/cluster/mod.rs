@@ -3,18 +3,22 @@
 
 mod apply;
 mod build;
+mod mend;
 mod observe;
 mod pods;
+mod renderings;
 mod rings;
 mod status;
 mod steps;
+mod usage;
 
 use crate::metrics::Metrics;
 use apply::{Applier, ApplyError};
 use futures_util::StreamExt;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::jiff::Timestamp;
+use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
@@ -48,6 +52,12 @@ pub struct Context {
     published: Mutex<HashMap<String, rings::Stored>>,
     /// What was said last by SwiftCluster uid, so that it is said once.
     said: Mutex<HashMap<String, status::Said>>,
+    /// Renderings by SwiftCluster uid, as read last.
+    renderings: Mutex<HashMap<String, renderings::Memory>>,
+    /// Objects of rings that were found right, by SwiftCluster uid.
+    verified: Mutex<HashMap<String, rings::Verified>>,
+    /// How full devices are, by SwiftCluster uid.
+    usage: Mutex<HashMap<String, usage::Seen>>,
     applied: apply::Memory,
 }
 
@@ -86,6 +96,9 @@ impl Context {
             metrics,
             published: Mutex::default(),
             said: Mutex::default(),
+            renderings: Mutex::default(),
+            usage: Mutex::default(),
+            verified: Mutex::default(),
             applied: apply::Memory::default(),
         }
     }
@@ -122,6 +135,9 @@ async fn run_in(context: Arc<Context>, namespace: Option<&str>) {
         .watches(api::<Deployment>(client, namespace), ours(), |deployment| cluster_of(&deployment))
         .watches(api::<PersistentVolumeClaim>(client, namespace), ours(), |claim| cluster_of(&claim))
         .watches(api::<Pod>(client, namespace), ours(), |pod| cluster_of(&pod))
+        .watches(api::<Service>(client, namespace), ours(), |service| cluster_of(&service))
+        .watches(api::<PartialObjectMeta<ConfigMap>>(client, namespace), ours(), |meta| cluster_of(&meta))
+        .watches(api::<PartialObjectMeta<Secret>>(client, namespace), ours(), |meta| cluster_of(&meta))
         .run(pass, after_error, context.clone())
         .for_each(|_| std::future::ready(()))
         .await;
@@ -190,7 +206,7 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
         validation: &validation,
         world: &observed.world,
         plan: &plan,
-        used_percent: &observed.used_percent,
+        usage: &observed.usage,
         release: &release,
         now_s,
     };

@@ -1,8 +1,11 @@
 //! Reading: everything a pass needs to know of one cluster, in the planner's words.
 
 use super::apply::Live;
-use super::build::{NODE_LABEL, Owner, REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets};
+use super::build::{
+    NODE_LABEL, Owner, RESTARTED_ANNOTATION, REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets,
+};
 use super::pods::{self, SeenPod};
+use super::renderings::{self, Renderings};
 use super::{Context, PassError, rings};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, PodTemplateSpec, Secret, Service};
@@ -13,6 +16,8 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Instant;
+use swiftlet_plan::report::Usage;
 use swiftlet_plan::resources::{ClusterManifest, SwiftCluster, Zone, ZoneManifest, parse_quantity_bytes};
 use swiftlet_plan::validate::Desired;
 use swiftlet_plan::world::{NodeAddress, ObservedDevice, ObservedNode, ObservedProxies, World};
@@ -25,8 +30,10 @@ pub struct Observed {
     pub world: World,
     /// The pods, in more detail than the planner needs.
     pub pods: Vec<SeenPod>,
-    /// Percent of bytes in use by Zone.
-    pub used_percent: BTreeMap<String, u8>,
+    /// What nodes and pools were rolled with.
+    pub renderings: Renderings,
+    /// Bytes in use by Zone, as shown.
+    pub usage: BTreeMap<String, Usage>,
 }
 
 /// Looks at all that is one cluster's. Lists are fresh: what is disruptive may be decided on them.
@@ -54,18 +61,34 @@ pub async fn observe(
     live.add(&secrets);
 
     let pods = pods::poll(pods.iter().map(SeenPod::from).collect()).await;
+    let usage = usage(context, owner, &pods).await;
     let stored = rings::read(context, owner).await?;
+    let renderings = renderings::read(context, owner, &secrets).await?;
     let zones = reader.zones().await?;
     let desired = reader.desired(cluster, &zones).await?;
     let world = World {
         has_data: stored.is_some() || !claims.is_empty(),
         rings: stored.and_then(|stored| stored.published),
-        nodes: sets.iter().filter_map(|set| node(set, &pods, &claims)).collect(),
-        proxies: deployments.iter().filter_map(|deployment| proxies(deployment, &pods)).collect(),
+        nodes: with_removed(sets, renderings.nodes.values().map(|rendering| &rendering.stateful_set))
+            .iter()
+            .filter_map(|set| node(set, &pods, &claims))
+            .collect(),
+        proxies: with_removed(deployments, renderings.pools.values().map(|rendering| &rendering.deployment))
+            .iter()
+            .filter_map(|deployment| proxies(deployment, &pods))
+            .collect(),
         addresses: addresses(&desired),
         zones_changed_at_s: zones.iter().map(changed_at_s).max().unwrap_or_default(),
     };
-    Ok((Observed { desired, world, pods, used_percent: BTreeMap::new() }, live))
+    Ok((Observed { desired, world, pods, renderings, usage }, live))
+}
+
+async fn usage(context: &Context, owner: &Owner, pods: &[SeenPod]) -> BTreeMap<String, Usage> {
+    let mut seen = context.usage.lock().remove(owner.uid()).unwrap_or_default();
+    seen.poll(pods, Instant::now()).await;
+    let zones = seen.zones(Instant::now());
+    context.usage.lock().insert(owner.uid().to_string(), seen);
+    zones
 }
 
 struct Reader<'a> {
@@ -109,17 +132,32 @@ impl Reader<'_> {
 
     async fn desired(&self, cluster: &SwiftCluster, zones: &[Zone]) -> Result<Desired, PassError> {
         let secrets = self.api::<Secret>();
-        let users = secrets.get_opt(&cluster.spec.auth.tempauth.users_secret_name).await;
-        let users = users.map_err(PassError::read("the users Secret"))?;
+        let auth_secret = match cluster.spec.auth.secret_name() {
+            Some(name) => secrets.get_opt(name).await.map_err(PassError::read("the Secret of spec.auth"))?,
+            None => None,
+        };
         let hash_path = secrets.get_opt(&secrets::hash_path_secret(cluster)).await;
         let hash_path = hash_path.map_err(PassError::read("the hash path Secret"))?;
         Ok(Desired {
             cluster: ClusterManifest::from(cluster),
             zones: zones.iter().map(ZoneManifest::from).collect(),
-            users: users.as_ref().map(secrets::read_texts),
+            auth_secret: auth_secret.as_ref().map(secrets::read_texts),
             hash_path: hash_path.as_ref().and_then(secrets::read_hash_path),
         })
     }
+}
+
+/// What exists, and what only its rendering tells of: somebody removed it, and it comes back.
+fn with_removed<'a, K>(mut existing: Vec<K>, rendered: impl Iterator<Item = &'a K>) -> Vec<K>
+where
+    K: ResourceExt + Clone + 'a,
+{
+    let removed: Vec<K> = rendered
+        .filter(|k| !existing.iter().any(|other| other.name_any() == k.name_any()))
+        .cloned()
+        .collect();
+    existing.extend(removed);
+    existing
 }
 
 /// A StatefulSet as a node. What a node runs is what its pod was started with, not what its template has become.
@@ -140,6 +178,7 @@ fn node(
         revision,
         ready: pod.is_some_and(|pod| pod.ready),
         ready_since_s: pod.and_then(|pod| pod.ready_since_s),
+        restarted_at_s: set.annotations().get(RESTARTED_ANNOTATION).and_then(|at_s| at_s.parse().ok()),
         ring_generation: pod.and_then(|pod| pod.held),
         devices: own.filter_map(device).collect(),
     };

@@ -73,6 +73,15 @@ impl From<&Pod> for SeenPod {
     }
 }
 
+impl SeenPod {
+    /// Where one of its ports is asked; `None` while it has no address.
+    pub fn url(&self, port: u16, path: &str) -> Option<String> {
+        let address = self.address.as_ref()?;
+        let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+        Some(format!("http://{host}:{port}/{path}"))
+    }
+}
+
 /// Asks every pod that has an address for the rings it holds.
 pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
     let asked = stream::iter(pods).map(|mut pod| async move {
@@ -85,9 +94,7 @@ pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
 }
 
 async fn held_by(pod: &SeenPod) -> Option<u64> {
-    let address = pod.address.as_ref()?;
-    let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
-    let answer = http_get::get(&format!("http://{host}:{HEALTH_PORT}/status"), POLL_TIMEOUT).await;
+    let answer = http_get::get(&pod.url(HEALTH_PORT, "status")?, POLL_TIMEOUT).await;
     match answer {
         Ok(body) => serde_json::from_slice::<Status>(&body).ok()?.generation,
         Err(error) => {

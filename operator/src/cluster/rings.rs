@@ -1,5 +1,9 @@
 //! Rings and builders in ConfigMaps: reading the current generation, and publishing the next.
 
+mod repair;
+
+pub use repair::{Verified, repair};
+
 use super::apply::Applier;
 use super::build::{Owner, rings as objects};
 use super::{Context, PassError};
@@ -9,7 +13,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use std::collections::BTreeMap;
 use std::io::Read;
-use swiftlet_plan::plan::RingGeneration;
+use swiftlet_plan::plan::{BuiltRing, RingGeneration};
 use swiftlet_plan::world::{PublishedRing, PublishedRings};
 use swiftlet_ring::distribution::{Bank, DistributionError, Index, assemble, split};
 
@@ -21,6 +25,8 @@ const BUILDER_BYTES_MAX: u64 = 512 * 1024 * 1024;
 pub struct Stored {
     /// Its index.
     pub index: Index,
+    /// The index of its builders; `None` where they are gone.
+    pub builders: Option<Index>,
     /// What the planner knows of it; `None` where the builders are gone.
     pub published: Option<PublishedRings>,
 }
@@ -31,6 +37,9 @@ pub enum RingsError {
     /// They do not fit, or do not match.
     #[error(transparent)]
     Distribution(#[from] DistributionError),
+    /// A ring cannot be made from its builder any more.
+    #[error("{0}")]
+    MadeAgain(String),
     /// A builder cannot be packed or unpacked.
     #[error("builder {name}: {source}")]
     Compression {
@@ -41,47 +50,56 @@ pub enum RingsError {
     },
 }
 
-/// Reads the current generation: the index each time, the builders only when the generation is another.
+/// Reads the current generation: the index each time, the builders only when the generation is another. An index that
+/// is gone or was changed by hand counts for nothing: what it said is known, or worked out from the builders.
 pub async fn read(context: &Context, owner: &Owner) -> Result<Option<Stored>, PassError> {
     let config_maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &owner.namespace);
     let found = config_maps.get_opt(&objects::index_config_map(&owner.cluster)).await;
-    let Some(found) = found.map_err(PassError::read("the ring index"))? else { return Ok(None) };
-    let index =
-        Index::parse(objects::read_index(&found).unwrap_or_default().as_bytes()).map_err(RingsError::from)?;
-    if let Some(stored) = context.published.lock().get(owner.uid()).filter(|stored| stored.index == index) {
-        return Ok(Some(stored.clone()));
-    }
-    let published = match read_builders(&config_maps, owner, index.generation).await {
-        Ok(published) => Some(published),
-        Err(PassError::Rings(error)) => {
-            tracing::error!(cluster = owner.cluster, generation = index.generation, %error, "builders cannot be read");
-            None
-        }
-        Err(error) => return Err(error),
+    let found = found.map_err(PassError::read("the ring index"))?.as_ref().and_then(index_in);
+    let known = context.published.lock().get(owner.uid()).cloned();
+    let stored = match (found, known) {
+        // Generations only grow: a later one was published by another operator, anything else by nobody.
+        (Some(index), Some(known)) if index.generation <= known.index.generation => return Ok(Some(known)),
+        (None, Some(known)) => return Ok(Some(known)),
+        (Some(index), known) => match read_builders(&config_maps, owner, index.generation).await {
+            Ok((published, builders)) => {
+                Stored { index, builders: Some(builders), published: Some(published) }
+            }
+            Err(PassError::Rings(error)) => {
+                if let Some(known) = known {
+                    return Ok(Some(known));
+                }
+                tracing::error!(cluster = owner.cluster, generation = index.generation, %error, "builders cannot be read");
+                return Ok(Some(Stored { index, builders: None, published: None }));
+            }
+            Err(error) => return Err(error),
+        },
+        (None, None) => match repair::index_from_builders(&config_maps, owner).await? {
+            Some(stored) => stored,
+            None => return Ok(None),
+        },
     };
-    let stored = Stored { index, published };
-    if stored.published.is_some() {
-        context.published.lock().insert(owner.uid().to_string(), stored.clone());
-    }
+    context.published.lock().insert(owner.uid().to_string(), stored.clone());
     Ok(Some(stored))
+}
+
+/// The index in a ConfigMap, if it can be read.
+fn index_in(config_map: &ConfigMap) -> Option<Index> {
+    Index::parse(objects::read_index(config_map)?.as_bytes()).ok()
 }
 
 async fn read_builders(
     config_maps: &Api<ConfigMap>,
     owner: &Owner,
     generation: u64,
-) -> Result<PublishedRings, PassError> {
+) -> Result<(PublishedRings, Index), PassError> {
     let chunk = |number| {
         let name = objects::builders_config_map(&owner.cluster, generation, number);
         async move { config_maps.get_opt(&name).await.map_err(PassError::read("the builders")) }
     };
     let missing = || RingsError::from(DistributionError::Chunk { slot: Bank::A.slot_name(0), generation });
     let first = chunk(0).await?.ok_or_else(missing)?;
-    let index =
-        Index::parse(objects::read_index(&first).unwrap_or_default().as_bytes()).map_err(RingsError::from)?;
-    if index.generation != generation {
-        return Err(missing().into());
-    }
+    let index = index_in(&first).filter(|index| index.generation == generation).ok_or_else(missing)?;
     let moves = objects::read_moves(&first);
     let mut chunks = BTreeMap::new();
     for number in 0..index.chunks.len() {
@@ -97,7 +115,7 @@ async fn read_builders(
         let moves = moves.get(&name).copied().unwrap_or_default();
         rings.insert(name, PublishedRing { builder, moves });
     }
-    Ok(PublishedRings { generation, rings })
+    Ok((PublishedRings { generation, rings }, index))
 }
 
 /// Publishes a generation: its builders, its chunks into the idle bank, and last the index that makes it current.
@@ -116,14 +134,8 @@ pub async fn publish(
         next.rings.iter().map(|(name, ring)| (format!("{name}.ring.gz"), ring.ring.clone())).collect();
     let (index, chunks) = split(next.generation, parent, bank, &rings, slots).map_err(RingsError::from)?;
 
-    let mut packed = Vec::with_capacity(next.rings.len());
-    for (name, ring) in &next.rings {
-        packed.push((format!("{name}.builder"), pack(name, &ring.builder)?));
-    }
-    let (builders, parts) =
-        split(next.generation, parent, Bank::A, &packed, usize::MAX).map_err(RingsError::from)?;
-    let moves = next.rings.iter().map(|(name, ring)| (name.clone(), ring.moves)).collect();
-    for config_map in objects::builders(owner, &builders, &moves, &parts) {
+    let (builders, config_maps) = builder_chunks(owner, &index, &next.rings)?;
+    for config_map in config_maps {
         applier.replace(config_map).await?;
     }
     for (number, chunk) in chunks.iter().enumerate() {
@@ -135,9 +147,25 @@ pub async fn publish(
         (name.clone(), PublishedRing { builder: ring.builder.clone(), moves: ring.moves })
     });
     let published = PublishedRings { generation: next.generation, rings: rings.collect() };
-    let stored = Stored { index, published: Some(published.clone()) };
+    let stored = Stored { index, builders: Some(builders), published: Some(published.clone()) };
     context.published.lock().insert(owner.uid().to_string(), stored);
     Ok(published)
+}
+
+/// The ConfigMaps that keep the builders of the generation that `index` is of, and the index of their own.
+fn builder_chunks(
+    owner: &Owner,
+    index: &Index,
+    rings: &BTreeMap<String, BuiltRing>,
+) -> Result<(Index, Vec<ConfigMap>), RingsError> {
+    let pack = |(name, ring): (&String, &BuiltRing)| {
+        Ok::<_, RingsError>((format!("{name}.builder"), pack(name, &ring.builder)?))
+    };
+    let packed: Vec<_> = rings.iter().map(pack).collect::<Result<_, _>>()?;
+    let (own_index, chunks) = split(index.generation, index.parent, Bank::A, &packed, usize::MAX)?;
+    let moves = rings.iter().map(|(name, ring)| (name.clone(), ring.moves)).collect();
+    let config_maps = objects::builders(owner, &own_index, &moves, &chunks);
+    Ok((own_index, config_maps))
 }
 
 fn pack(name: &str, builder: &[u8]) -> Result<Vec<u8>, RingsError> {

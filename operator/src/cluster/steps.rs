@@ -1,16 +1,16 @@
 //! Carrying out a plan: each of the planner's steps becomes objects (`build`) that are written (`apply`).
 
 use super::apply::Applier;
-use super::build::node::NodeSettings;
-use super::build::{Owner, claim, configuration, node, proxy, secrets};
+use super::build::pod::PodSettings;
+use super::build::{Owner, claim, proxy, rendering, secrets};
 use super::observe::Observed;
 use super::pods::{self, SeenPod};
-use super::{Context, PassError, rings};
+use super::{Context, PassError, mend, rings};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use serde_json::json;
-use swiftlet_plan::conf::{node_files, proxy_server_conf, swift_conf};
 use swiftlet_plan::plan::{NodeStep, Plan, ProxyStep, Step};
 use swiftlet_plan::report::Release;
 use swiftlet_plan::resources::SwiftCluster;
@@ -50,12 +50,16 @@ impl Executor<'_> {
         observed: &mut Observed,
         done: &mut Vec<Step>,
     ) -> Result<(), PassError> {
+        self.write_plan(plan).await?;
         for step in &plan.steps {
             self.take(step, observed).await?;
             tracing::info!(cluster = self.owner.cluster, %step, "done");
             done.push(step.clone());
         }
-        self.mend(observed).await?;
+        // What the steps have just written, this pass has not read: the next one mends it, should it have to.
+        if plan.steps.is_empty() {
+            self.mend(observed).await?;
+        }
         if let Some(rings) = &observed.world.rings {
             pods::annotate(self.applier, &observed.pods, rings.generation).await?;
         }
@@ -71,7 +75,7 @@ impl Executor<'_> {
                 Ok(())
             }
             Step::GrowDevice { node, device, .. } => self.grow(node, device).await,
-            Step::StartNode(step) => self.start_node(step).await,
+            Step::StartNode(step) => self.start_node(step, None).await,
             Step::RestartNode(step) => self.restart_node(step).await,
             Step::StartProxies(step) | Step::RestartProxies(step) => self.start_proxies(step).await,
             Step::ScaleProxies(step) => {
@@ -81,6 +85,7 @@ impl Executor<'_> {
             }
             Step::StopProxies { pool } => {
                 let name = proxy::name(&self.owner.cluster, pool);
+                self.applier.delete::<Secret>(&rendering::secret_name(&name), None).await?;
                 self.applier.delete::<Deployment>(&name, None).await?;
                 self.applier.delete::<Service>(&name, None).await?;
                 Ok(self.applier.delete::<Secret>(&name, None).await?)
@@ -103,7 +108,7 @@ impl Executor<'_> {
     }
 
     /// Volumes and configuration first: a pod without them would only fail to start.
-    async fn start_node(&self, step: &NodeStep) -> Result<(), PassError> {
+    async fn start_node(&self, step: &NodeStep, restarted_at_s: Option<i64>) -> Result<(), PassError> {
         let Some((zone, node)) = self.find(&step.node) else { return Ok(()) };
         for device in &node.devices {
             // A claim that exists is not touched: sizes only grow, by a step of their own.
@@ -111,23 +116,26 @@ impl Executor<'_> {
                 self.applier.apply(&claim::claim(self.owner, &zone.name, &node.name, device)).await?;
             }
         }
-        self.configure_node(zone, node).await?;
-        self.applier.apply(&node::service(self.owner, &zone.name, &node.name)).await?;
-        let settings =
-            NodeSettings { image: &self.release.image, slots: self.slots(), revision: &step.revision };
-        Ok(self.applier.apply(&node::stateful_set(self.owner, zone, node, &settings)).await?)
+        self.roll_node((zone, node), &step.revision, restarted_at_s).await
     }
 
-    async fn configure_node(&self, zone: &ValidatedZone, node: &ValidatedNode) -> Result<(), PassError> {
+    /// What is kept of it comes first: killed in between, the rest is written from there.
+    pub(super) async fn roll_node(
+        &self,
+        (zone, node): (&ValidatedZone, &ValidatedNode),
+        revision: &str,
+        restarted_at_s: Option<i64>,
+    ) -> Result<(), PassError> {
         let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
-        let swift_conf = swift_conf(self.cluster, hash_path);
-        self.applier.apply(&configuration::zone_swift_conf(self.owner, &zone.name, &swift_conf)).await?;
-        let place = configuration::node_place(&node.name, &self.owner.namespace);
-        let files = node_files(self.cluster, zone, &place);
-        Ok(self
-            .applier
-            .apply(&configuration::node_config_map(self.owner, &zone.name, &node.name, &files))
-            .await?)
+        let settings = self.pod_settings(revision);
+        let rendering = rendering::node(self.owner, self.cluster, (zone, node), hash_path, &settings)
+            .restarted_at(restarted_at_s);
+        self.applier.apply(&rendering.kept(self.owner)).await?;
+        Ok(mend::write_node(self.applier, &rendering).await?)
+    }
+
+    fn pod_settings<'a>(&'a self, revision: &'a str) -> PodSettings<'a> {
+        PodSettings { image: &self.release.image, slots: self.slots(), revision }
     }
 
     /// The new template first, then the old pod goes, if a look at this very moment finds every other Zone whole.
@@ -145,7 +153,7 @@ impl Executor<'_> {
             );
             return Ok(());
         }
-        self.start_node(step).await?;
+        self.start_node(step, Some(Timestamp::now().as_second())).await?;
         match own {
             Some(own) if own.revision != step.revision => {
                 Ok(self.applier.delete::<Pod>(&own.name, own.uid.clone()).await?)
@@ -164,52 +172,26 @@ impl Executor<'_> {
         let Some(pool) = self.cluster.proxies.iter().find(|pool| pool.name == step.pool) else {
             return Ok(());
         };
-        self.configure_proxies(pool).await?;
-        self.applier.apply(&proxy::service(self.owner, &pool.name)).await?;
-        let deployment =
-            proxy::deployment(self.owner, pool, &self.release.image, self.slots(), &step.revision);
-        Ok(self.applier.apply(&deployment).await?)
+        self.roll_proxies(pool, &step.revision).await
     }
 
-    async fn configure_proxies(&self, pool: &ProxyPool) -> Result<(), PassError> {
+    /// As with nodes.
+    pub(super) async fn roll_proxies(&self, pool: &ProxyPool, revision: &str) -> Result<(), PassError> {
         let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
         self.ensure_token_key().await?;
-        let conf = proxy_server_conf(self.cluster, pool, &proxy::place());
-        let name = proxy::name(&self.owner.cluster, &pool.name);
-        let secret =
-            configuration::proxy_secret(self.owner, &name, &swift_conf(self.cluster, hash_path), &conf);
-        Ok(self.applier.apply(&secret).await?)
+        let settings = self.pod_settings(revision);
+        let rendering = rendering::proxies(self.owner, self.cluster, pool, hash_path, &settings);
+        self.applier.apply(&rendering.kept(self.owner)).await?;
+        Ok(mend::write_proxies(self.applier, &rendering).await?)
     }
 
     /// The key with which every proxy checks every proxy's tokens; made once.
-    async fn ensure_token_key(&self) -> Result<(), PassError> {
+    pub(super) async fn ensure_token_key(&self) -> Result<(), PassError> {
         let name = secrets::token_key_secret(&self.owner.cluster);
         let found = self.applier.api::<Secret>().get_metadata_opt(&name).await;
         match found.map_err(PassError::read("the token key"))? {
             Some(_) => Ok(()),
             None => Ok(self.applier.create(&secrets::token_key(self.owner, &rand::random())).await?),
         }
-    }
-
-    /// Brings back what somebody removed from under nodes and proxies that run. What they run with is left alone:
-    /// that changes by a step.
-    async fn mend(&self, observed: &Observed) -> Result<(), PassError> {
-        for (zone, node) in
-            self.cluster.nodes().filter(|(_, node)| observed.world.nodes.contains_key(&node.name))
-        {
-            self.applier.apply(&node::service(self.owner, &zone.name, &node.name)).await?;
-            let secret = configuration::zone_secret(&self.owner.cluster, &zone.name);
-            if !self.applier.exists::<ConfigMap>(&node.name) || !self.applier.exists::<Secret>(&secret) {
-                self.configure_node(zone, node).await?;
-            }
-        }
-        for pool in self.cluster.proxies.iter().filter(|pool| observed.world.proxies.contains_key(&pool.name))
-        {
-            self.applier.apply(&proxy::service(self.owner, &pool.name)).await?;
-            if !self.applier.exists::<Secret>(&proxy::name(&self.owner.cluster, &pool.name)) {
-                self.configure_proxies(pool).await?;
-            }
-        }
-        Ok(())
     }
 }

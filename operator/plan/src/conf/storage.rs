@@ -28,8 +28,14 @@ pub struct NodePlace {
 
 /// The daemons of each kind of server. Their sections are written even when empty: a daemon looks for its own.
 const ACCOUNT_DAEMONS: [&str; 3] = ["account-replicator", "account-auditor", "account-reaper"];
-const CONTAINER_DAEMONS: [&str; 5] =
-    ["container-replicator", "container-updater", "container-auditor", "container-sync", "container-sharder"];
+const CONTAINER_DAEMONS: [&str; 6] = [
+    "container-replicator",
+    "container-updater",
+    "container-auditor",
+    "container-sync",
+    "container-sharder",
+    "container-reconciler",
+];
 const OBJECT_DAEMONS: [&str; 5] =
     ["object-replicator", "object-reconstructor", "object-updater", "object-auditor", "object-expirer"];
 
@@ -65,6 +71,18 @@ fn server_file(
     file.set_all("filter:recon", &[("use", "egg:swift#recon")]);
     for daemon in daemons {
         file.set_all(daemon, &[]);
+    }
+    if kind == "container" {
+        // as with the expirer below
+        file.set("container-reconciler", "processes", "auto");
+    }
+    if kind == "object" {
+        // there is no rsync in our images, and nobody on the other side who needs it
+        file.set("object-replicator", "sync_method", "ssync");
+        // the one queue there is: without this word an expirer leaves it to others
+        file.set("object-expirer", "dequeue_from_legacy", "true");
+        // each node of the ring has its share: no file has to change when nodes come and go
+        file.set("object-expirer", "processes", "auto");
     }
     file.overlay(&cluster.config).overlay(&zone.config);
     let mount_check = if place.mount_check { "true" } else { "false" };

@@ -1,12 +1,13 @@
 //! `swift.conf`: hash path, storage policies, constraints. It holds the hash path, so it is a secret.
 
 use super::ini::IniFile;
+use crate::resources::ConfigFiles;
 use crate::validate::{HashPath, ValidatedCluster};
 
-/// The cluster's `swift.conf`.
-pub fn swift_conf(cluster: &ValidatedCluster, hash_path: &HashPath) -> String {
+/// The `swift.conf` of a node or of a pool of proxies; `own` is the `config` of its Zone or of the pool.
+pub fn swift_conf(cluster: &ValidatedCluster, own: &ConfigFiles, hash_path: &HashPath) -> String {
     let mut file = IniFile::new("swift.conf");
-    file.overlay(&cluster.config);
+    file.overlay(&cluster.config).overlay(own);
     file.set("swift-hash", "swift_hash_path_prefix", double_percent(&hash_path.prefix));
     file.set("swift-hash", "swift_hash_path_suffix", double_percent(&hash_path.suffix));
     for policy in &cluster.policies {

@@ -1,7 +1,7 @@
 use super::*;
-use crate::resources::ServerPorts;
+use crate::resources::{ConfigFiles, ServerPorts};
 use crate::testing::cluster;
-use crate::validate::HashPath;
+use crate::validate::{Auth, HashPath};
 use swiftlet_types::conf::Ini;
 use swiftlet_types::{Policies, SwiftConf};
 
@@ -19,7 +19,14 @@ fn node_place() -> NodePlace {
 }
 
 fn proxy_place() -> ProxyPlace {
-    ProxyPlace { bind_ip: "::".into(), bind_port: 8080, swift_dir: "/etc/swift".into(), token_key_path: None }
+    ProxyPlace {
+        bind_ip: "::".into(),
+        bind_port: 8080,
+        tls: None,
+        swift_dir: "/etc/swift".into(),
+        token_key_path: None,
+        user: None,
+    }
 }
 
 #[test]
@@ -33,7 +40,7 @@ fn swift_conf_is_read_back_as_meant() {
         deprecated: true,
     });
     let hash_path = HashPath { prefix: "a%(b)s%".into(), suffix: "c%%".into() };
-    let text = swift_conf(&cluster, &hash_path);
+    let text = swift_conf(&cluster, &ConfigFiles::new(), &hash_path);
     let conf = SwiftConf::from_ini(&Ini::parse("swift.conf", &text).unwrap()).unwrap();
     assert_eq!((conf.hash.prefix, conf.hash.suffix), (b"a%(b)s%".to_vec(), b"c%%".to_vec()));
     assert_eq!(Policies::default_policy(&conf.policies).index, 0);
@@ -82,7 +89,7 @@ fn proxies_know_the_users_and_the_token_key() {
 #[test]
 fn a_password_that_looks_like_interpolation_is_kept() {
     let mut cluster = cluster(3, 1);
-    cluster.users.insert("user_a_b".into(), "50%%(x)s".into());
+    cluster.auth = Auth::Tempauth { users: [("user_a_b".into(), "50%%(x)s".into())].into() };
     let text = proxy_server_conf(&cluster, &cluster.proxies[0], &proxy_place());
     let ini = Ini::parse("proxy-server.conf", &text).unwrap();
     let options = ini.paste("filter:tempauth").unwrap();

@@ -23,7 +23,7 @@ fn reads_a_cluster_with_its_zone_and_secret() {
     let desired = read(&format!("{CLUSTER}\n---\n{zone}\n---\n{secret}\n---\n")).unwrap();
     assert_eq!(desired.cluster.spec.rings.replicas, 3.0);
     assert_eq!(desired.zones[0].spec.devices[0].weight_percent, 100);
-    let users = desired.users.unwrap();
+    let users = desired.auth_secret.unwrap();
     assert_eq!((users["user_a_b"].as_str(), users["user_a_c"].as_str()), ("secret", "hidden .admin"));
     assert_eq!(desired.hash_path, None);
 }

@@ -83,6 +83,13 @@ impl HoldReason {
     }
 }
 
+/// A point in time for a message. Never what is left until then: a message that changes by itself would be written
+/// again and again.
+pub(crate) fn time_of_day(unix_s: i64) -> String {
+    // Only a clock beyond the year 9999 has no such form.
+    jiff::Timestamp::from_second(unix_s).map(|time| time.to_string()).unwrap_or_default()
+}
+
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -1,9 +1,12 @@
 //! Nodes: started as soon as there are rings, restarted one Zone at a time, never removed while they hold data.
 
-use super::{HoldReason, NodeStep, Plan, Step};
+use super::{HoldReason, NodeStep, Plan, Step, time_of_day};
 use crate::revision;
 use crate::validate::{ValidatedCluster, ValidatedNode, ValidatedZone};
 use crate::world::{ObservedNode, World};
+
+/// Why nothing restarts in an upgrade that is paused.
+const PAUSED: &str = "spec.upgrade.paused is set";
 
 /// Plans all nodes. `has_rings`: there are rings, or this plan publishes them first.
 pub(super) fn plan(cluster: &ValidatedCluster, world: &World, now_s: i64, has_rings: bool, plan: &mut Plan) {
@@ -68,8 +71,12 @@ fn roll(cluster: &ValidatedCluster, world: &World, now_s: i64, plan: &mut Plan) 
     for zone in zones {
         let (down, up) = stale_nodes(cluster, world, zone);
         for node in &down {
-            // It serves nobody: replacing it can only repair the Zone, whatever happens elsewhere.
-            plan.steps.push(Step::RestartNode(step(cluster, zone, node)));
+            if cluster.upgrade.paused {
+                plan.hold("RestartNode", &node.name, Some(&zone.name), HoldReason::Paused, PAUSED);
+            } else {
+                // It serves nobody: replacing it can only repair the Zone, whatever happens elsewhere.
+                plan.steps.push(Step::RestartNode(step(cluster, zone, node)));
+            }
         }
         if !up.is_empty() {
             match zone_before {
@@ -116,7 +123,7 @@ fn roll_zone(
     plan: &mut Plan,
 ) {
     let subject = if stale.len() == 1 { &stale[0].name } else { &zone.name };
-    if let Some((reason, message)) = reason_to_wait(cluster, world, now_s, zone, plan) {
+    if let Some((reason, message)) = reason_to_wait(cluster, world, now_s, (zone, stale), plan) {
         plan.hold("RestartNode", subject, Some(&zone.name), reason, message);
         return;
     }
@@ -140,11 +147,11 @@ fn reason_to_wait(
     cluster: &ValidatedCluster,
     world: &World,
     now_s: i64,
-    zone: &ValidatedZone,
+    (zone, stale): (&ValidatedZone, &[&ValidatedNode]),
     plan: &Plan,
 ) -> Option<(HoldReason, String)> {
     if cluster.upgrade.paused {
-        return Some((HoldReason::Paused, "spec.upgrade.paused is set".to_string()));
+        return Some((HoldReason::Paused, PAUSED.to_string()));
     }
     if let Some((other, node)) = world.down_elsewhere(&zone.name) {
         return Some((
@@ -163,25 +170,35 @@ fn reason_to_wait(
             format!("rings spread first, to {}", list(&behind, "every node")),
         ));
     }
-    soaking(cluster, world, now_s, zone)
+    soaking(cluster, world, now_s, (zone, stale))
 }
 
-/// Whether a Zone that came before `zone` was finished too short a while ago.
+/// Whether a Zone whose turn in this rollout came before that of `zone` was finished too short a while ago.
 fn soaking(
     cluster: &ValidatedCluster,
     world: &World,
     now_s: i64,
-    zone: &ValidatedZone,
+    (zone, stale): (&ValidatedZone, &[&ValidatedNode]),
 ) -> Option<(HoldReason, String)> {
     let soak_s = i64::try_from(cluster.upgrade.soak_s).unwrap_or(i64::MAX);
-    let earlier = cluster.upgrade.zone_order.iter().take_while(|name| **name != zone.name);
+    // A Zone that had its turn was restarted later than what still waits for its own; one that was restarted in a
+    // rollout before, or never, only happened to come up.
+    let waiting_since =
+        stale.iter().filter_map(|node| world.nodes.get(&node.name)).map(|n| n.restarted_at_s).min();
+    let had_its_turn = |name: &&String| {
+        let restarted = world.nodes.values().filter(|n| n.zone == **name).map(|n| n.restarted_at_s).max();
+        restarted.flatten() > waiting_since.flatten()
+    };
+    let earlier =
+        cluster.upgrade.zone_order.iter().take_while(|name| **name != zone.name).filter(had_its_turn);
     let since = |name: &String| {
         world.nodes.values().filter(|n| n.zone == *name).filter_map(|n| n.ready_since_s).max()
     };
     let (name, done_at_s) =
         earlier.filter_map(|name| Some((name, since(name)?))).max_by_key(|(_, at)| *at)?;
     let left_s = done_at_s.saturating_add(soak_s).saturating_sub(now_s);
-    (left_s > 0).then(|| (HoldReason::Soaking, format!("Zone {name} is watched for {left_s} s more")))
+    let until = || time_of_day(now_s.saturating_add(left_s));
+    (left_s > 0).then(|| (HoldReason::Soaking, format!("Zone {name} is watched until {}", until())))
 }
 
 /// The first few of `names`.

@@ -54,6 +54,22 @@ fn a_grown_zone_is_started_then_rebalanced_once_and_then_no_more() {
 }
 
 #[test]
+fn a_ring_takes_a_device_once_its_node_serves_with_it() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    let mut grown = desired(3, 1);
+    let devices = &mut grown.zones[0].spec.devices;
+    let mut device = devices[0].clone();
+    device.name = "d3".into();
+    devices.push(device);
+    sim.change(grown);
+    assert_eq!(names(&sim.plan()), ["RestartNode"]);
+    sim.settle();
+    assert_eq!(sim.world.rings.as_ref().unwrap().generation, 2);
+    assert!(sim.plan().is_settled());
+}
+
+#[test]
 fn a_rebalance_waits_for_min_part_hours() {
     let slow = |nodes| {
         let mut desired = desired(3, nodes);
@@ -120,6 +136,56 @@ fn a_paused_upgrade_restarts_nothing() {
 }
 
 #[test]
+fn a_paused_upgrade_gives_no_node_its_new_revision_not_even_one_that_is_down() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    sim.desired.cluster.spec.version = Some("0.2.0".into());
+    sim.desired.cluster.spec.upgrade.paused = true;
+    sim.world.nodes.get_mut("demo-rack1-0").unwrap().ready = false;
+    let plan = sim.plan();
+    assert_eq!(plan.steps, vec![]);
+    assert!(
+        plan.held.iter().any(|h| h.subject == "demo-rack1-0" && h.reason == HoldReason::Paused),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn a_zone_is_watched_after_its_turn_in_this_rollout_and_for_nothing_else() {
+    let mut sim = Simulation::new(desired(3, 1));
+    let soaks = |sim: &Simulation| reasons(&sim.plan()).contains(&HoldReason::Soaking);
+    let configure = |sim: &mut Simulation, zone: usize, value: &str| {
+        let section = [("concurrency".to_string(), value.to_string())].into();
+        let file = [("object-replicator".to_string(), section)].into();
+        sim.desired.zones[zone].spec.config = [("object-server.conf".to_string(), file)].into();
+    };
+    let serve_only_now = |sim: &mut Simulation| {
+        let now_s = sim.now_s;
+        sim.world.nodes.values_mut().for_each(|node| node.ready_since_s = Some(now_s));
+    };
+    sim.settle();
+    serve_only_now(&mut sim);
+    configure(&mut sim, 1, "2");
+    assert!(
+        matches!(&sim.plan().steps[..], [Step::RestartNode(step)] if step.node == "demo-rack2-0"),
+        "new nodes"
+    );
+    sim.settle();
+
+    sim.desired.cluster.spec.version = Some("0.2.0".into());
+    sim.tick(usize::MAX);
+    assert_eq!(sim.restarted.last().map(String::as_str), Some("demo-rack1-0"));
+    assert!(soaks(&sim), "rack1 had its turn a moment ago");
+    sim.settle();
+    serve_only_now(&mut sim);
+    configure(&mut sim, 1, "3");
+    assert!(!soaks(&sim), "rack1 had its turn in a rollout before");
+    configure(&mut sim, 0, "3");
+    sim.tick(usize::MAX);
+    assert!(soaks(&sim), "rack1 had its turn in this rollout");
+}
+
+#[test]
 fn a_corrected_spec_replaces_the_node_that_a_bad_one_broke() {
     let mut sim = Simulation::new(desired(3, 1));
     sim.settle();
@@ -183,7 +249,7 @@ fn event() -> impl Strategy<Value = Event> {
 fn reshaped(old: &Desired, zones: u32, nodes: u32) -> Desired {
     let mut new = desired(zones, nodes);
     new.cluster = old.cluster.clone();
-    new.users.clone_from(&old.users);
+    new.auth_secret.clone_from(&old.auth_secret);
     new
 }
 
@@ -200,7 +266,7 @@ proptest! {
                 Event::Zones(n) => { zones = n; sim.change(reshaped(&sim.desired.clone(), zones, nodes)); }
                 Event::Nodes(n) => { nodes = n; sim.change(reshaped(&sim.desired.clone(), zones, nodes)); }
                 Event::Version(n) => sim.desired.cluster.spec.version = Some(format!("0.{n}.0")),
-                Event::Users(n) => { sim.desired.users = Some([("user_a_b".to_string(), format!("key{n}"))].into()); }
+                Event::Users(n) => { sim.desired.auth_secret = Some([("user_a_b".to_string(), format!("key{n}"))].into()); }
                 Event::Paused(paused) => sim.desired.cluster.spec.upgrade.paused = paused,
                 Event::MaxUnavailable(n) => sim.desired.cluster.spec.upgrade.max_unavailable = n,
                 Event::Crash(index) => sim.crash(index),

@@ -3,6 +3,10 @@ use crate::resources::{Condition, ConditionStatus, condition_type};
 use crate::testing::{desired, simulation::Simulation};
 use crate::validate::validate;
 
+fn usage(used_bytes: u64, size_bytes: u64) -> Usage {
+    Usage { used_bytes, size_bytes }
+}
+
 /// The report on `sim`, and its statuses kept for the next one.
 fn report_on(sim: &mut Simulation) -> Report {
     let validation = validate(&sim.desired);
@@ -13,7 +17,7 @@ fn report_on(sim: &mut Simulation) -> Report {
         validation: &validation,
         world: &sim.world,
         plan: &plan,
-        used_percent: &[("rack1".to_string(), 31), ("rack2".to_string(), 30)].into(),
+        usage: &[("rack1".to_string(), usage(311, 1000)), ("rack2".to_string(), usage(290, 1000))].into(),
         release: &release,
         now_s: sim.now_s,
     });

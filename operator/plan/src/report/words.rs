@@ -1,6 +1,6 @@
 //! The words and figures of the columns.
 
-use super::Findings;
+use super::{Findings, Usage};
 use crate::plan::{Held, Plan};
 use crate::revision;
 use crate::validate::{Problem, ValidatedCluster, ValidatedZone};
@@ -183,11 +183,37 @@ pub(super) fn rings(world: &World, plan: &Plan) -> String {
     if held { "rebalance held" } else { "in step" }.to_string()
 }
 
-/// The mean of the percentages, `31%`; nothing where nobody knows.
-pub(super) fn used(percents: impl Iterator<Item = u8>) -> String {
-    let percents: Vec<u64> = percents.map(u64::from).collect();
-    match u64::try_from(percents.len()) {
-        Ok(count) if count > 0 => format!("{}%", percents.iter().sum::<u64>() / count),
-        _ => String::new(),
+/// Percent of all bytes in use, `31%`; nothing where nobody knows. What is `shown` stays until it is a whole percent
+/// off: on the edge between two figures it would be written again and again.
+pub(super) fn used<'a>(usage: impl IntoIterator<Item = &'a Usage>, shown: &str) -> String {
+    let (mut used, mut size) = (0u128, 0u128);
+    for usage in usage {
+        used += u128::from(usage.used_bytes);
+        size += u128::from(usage.size_bytes);
+    }
+    let was = shown.strip_suffix('%').and_then(|percent| percent.parse::<u8>().ok()).map(u128::from);
+    if was.is_some_and(|percent| (used * 100).abs_diff(percent * size) < size) {
+        return shown.to_owned();
+    }
+    // Rounded to the nearest.
+    (used * 200 + size).checked_div(size * 2).map_or(String::new(), |percent| format!("{percent}%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_is_shown_anew_once_it_is_a_whole_percent_off() {
+        let shown = |used_bytes, shown| used(&[Usage { used_bytes, size_bytes: 1000 }], shown);
+        assert_eq!((shown(24, ""), shown(25, "")), ("2%".into(), "3%".into()));
+        for used_bytes in 11..30 {
+            assert_eq!(shown(used_bytes, "2%"), "2%", "{used_bytes}");
+        }
+        assert_eq!(
+            (shown(10, "2%"), shown(30, "2%"), shown(500, "2%")),
+            ("1%".into(), "3%".into(), "50%".into())
+        );
+        assert_eq!(used(&[], "2%"), "", "nobody knows");
     }
 }

@@ -1,13 +1,12 @@
 //! `SwiftCluster`: what the whole cluster shares. Rings, policies, users, proxies, versions.
 
-use super::{Condition, ConfigFiles, config_schema};
+use super::{AuthSpec, Condition, ConfigFiles, config_schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An object store: its rings, storage policies, users and proxies. Zones hold its disks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "kube", derive(kube::CustomResource))]
-#[cfg_attr(feature = "kube", kube(
+#[cfg_attr(feature = "kube", derive(kube::CustomResource), kube(
     group = "swiftlet.io", version = "v1alpha1", kind = "SwiftCluster", namespaced,
     status = "SwiftClusterStatus", derive = "PartialEq", shortname = "swc", category = "swiftlet", category = "all",
     doc = "An object store: its rings, storage policies, users and proxies. Zones hold its disks.",
@@ -198,23 +197,6 @@ pub struct ErasureCodingSpec {
     pub duplication_factor: u32,
 }
 
-/// Who may do what: one way of telling.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthSpec {
-    /// Users kept in a Secret.
-    pub tempauth: TempauthSpec,
-}
-
-/// Swift's tempauth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TempauthSpec {
-    /// The Secret with one key a user, in tempauth's own words: `user_test_tester: "testing .admin"`.
-    #[schemars(length(min = 1, max = 253))]
-    pub users_secret_name: String,
-}
-
 /// A pool of proxies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -223,6 +205,9 @@ pub struct ProxySpec {
     #[serde(default = "default_proxy_name")]
     #[schemars(length(min = 1, max = 16), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
+    /// TLS at port 8443, beside plain HTTP at 8080.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProxyTlsSpec>,
     /// How many.
     #[serde(default = "default_proxy_replicas")]
     #[schemars(range(min = 0, max = 1000))]
@@ -231,6 +216,15 @@ pub struct ProxySpec {
     #[serde(default)]
     #[schemars(schema_with = "config_schema")]
     pub config: ConfigFiles,
+}
+
+/// How a pool of proxies speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyTlsSpec {
+    /// A Secret of type kubernetes.io/tls. A new certificate in it is served without a restart.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
 }
 
 /// How a change of image or configuration reaches the pods.
@@ -359,6 +353,7 @@ fn default_proxy_replicas() -> u32 {
 fn default_proxies() -> Vec<ProxySpec> {
     vec![ProxySpec {
         name: default_proxy_name(),
+        tls: None,
         replicas: default_proxy_replicas(),
         config: ConfigFiles::new(),
     }]

@@ -5,6 +5,7 @@
 //! `CustomResource` and [`crds`] yields their definitions. Rules that the API server can judge by itself are
 //! CEL rules beside the field they rule; everything else is `validate`'s.
 
+mod auth;
 mod cluster;
 mod condition;
 #[cfg(feature = "kube")]
@@ -14,6 +15,7 @@ mod manifest;
 mod quantity;
 mod zone;
 
+pub use auth::*;
 pub use cluster::*;
 pub use condition::*;
 #[cfg(feature = "kube")]

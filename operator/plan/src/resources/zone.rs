@@ -7,16 +7,15 @@ use std::collections::BTreeMap;
 
 /// A failure domain of a SwiftCluster: nodes that may be lost together, each with the same devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "kube", derive(kube::CustomResource))]
-#[cfg_attr(feature = "kube", kube(
+#[cfg_attr(feature = "kube", derive(kube::CustomResource), kube(
     group = "swiftlet.io", version = "v1alpha1", kind = "Zone", namespaced,
     status = "ZoneStatus", derive = "PartialEq", shortname = "swz", category = "swiftlet", category = "all",
     doc = "A failure domain of a SwiftCluster: nodes that may be lost together, each with the same devices.",
     scale(spec_replicas_path = ".spec.nodes", status_replicas_path = ".status.nodes", label_selector_path = ".status.selector"),
     validation = kube::core::Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
         .message("the name holds lower-case letters, digits and -, as it becomes part of host names"),
-    validation = kube::core::Rule::new("self.metadata.name != 'proxy' && !self.metadata.name.startsWith('proxy-')")
-        .message("proxy is reserved for the proxies' Services; choose another name"),
+    validation = kube::core::Rule::new("!self.metadata.name.matches('^(proxy|rings|builders)(-|$)')")
+        .message("proxy, rings and builders are reserved for objects of the cluster's own; choose another name"),
     validation = kube::core::Rule::new("self.metadata.name.size() + self.spec.cluster.size() + 1 <= 46")
         .message("<cluster>-<zone> has at most 46 characters, as nodes are named after it"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),

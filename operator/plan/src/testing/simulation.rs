@@ -119,13 +119,13 @@ impl Simulation {
                     let device = self.world.nodes.get_mut(node).and_then(|node| node.devices.get_mut(device));
                     device.expect("only devices that exist grow").requested_bytes = *size_bytes;
                 }
-                Step::StartNode(step) => self.start(step),
+                Step::StartNode(step) => self.start(step, None),
                 Step::RestartNode(step) => {
                     if self.world.nodes[&step.node].ready {
                         assert_eq!(self.world.down_elsewhere(&step.zone), None, "two zones down: {step:?}");
                         self.restarted.push(step.node.clone());
                     }
-                    self.start(step);
+                    self.start(step, Some(self.now_s));
                 }
                 Step::StartProxies(step) | Step::ScaleProxies(step) | Step::RestartProxies(step) => {
                     let observed = ObservedProxies {
@@ -143,7 +143,7 @@ impl Simulation {
         }
     }
 
-    fn start(&mut self, step: &NodeStep) {
+    fn start(&mut self, step: &NodeStep, restarted_at_s: Option<i64>) {
         let cluster = self.cluster();
         let (_, node) =
             cluster.nodes().find(|(_, node)| node.name == step.node).expect("only known nodes start");
@@ -156,6 +156,7 @@ impl Simulation {
         let observed = ObservedNode {
             zone: step.zone.clone(),
             revision: step.revision.clone(),
+            restarted_at_s,
             devices: new.chain(old).collect(),
             ..ObservedNode::default()
         };

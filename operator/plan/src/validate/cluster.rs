@@ -1,11 +1,11 @@
 //! Checks of a SwiftCluster: names, policies, users, proxies, upgrades.
 
 use super::{
-    Desired, Findings, Policy, ProxyPool, Subject, Upgrade, ValidatedCluster, ValidatedZone, config, rings,
-    zones,
+    Desired, Findings, Policy, ProxyPool, Subject, Upgrade, ValidatedCluster, ValidatedZone, auth, config,
+    rings, zones,
 };
 use crate::resources::{API_VERSION, PolicySpec, PolicyType, SwiftClusterSpec, parse_duration_s};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Checks everything; the result is only good where no problem is the SwiftCluster's.
 pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<ValidatedCluster> {
@@ -19,7 +19,7 @@ pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<Valida
     }
     let rings = rings::check(spec, &subject, findings);
     let policies = check_policies(&spec.policies, &subject, findings);
-    let users = check_users(desired, &subject, findings);
+    let auth = auth::check(desired, &subject, findings);
     config::check(&spec.config, &subject, "spec.config", findings);
     let (zones, refused_zones) = zones::check(desired, &rings, findings);
     let upgrade = check_upgrade(spec, &zones, &subject, findings)?;
@@ -30,7 +30,7 @@ pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<Valida
         image: spec.image.clone(),
         rings,
         policies,
-        users,
+        auth,
         hash_path: desired.hash_path.clone(),
         zones,
         refused_zones,
@@ -127,35 +127,6 @@ fn policy(spec: &PolicySpec, alone: bool) -> Policy {
     }
 }
 
-fn check_users(desired: &Desired, subject: &Subject, findings: &mut Findings) -> BTreeMap<String, String> {
-    let path = "spec.auth.tempauth.usersSecretName";
-    let name = &desired.cluster.spec.auth.tempauth.users_secret_name;
-    let Some(users) = &desired.users else {
-        let message = format!(
-            "there is no Secret {name}; make one with a key a user, user_<account>_<name>: \"<key> .admin\""
-        );
-        findings.problem(subject, path, "UsersSecretMissing", message);
-        return BTreeMap::new();
-    };
-    for (key, value) in users {
-        let parts = key.strip_prefix("user_").or_else(|| key.strip_prefix("user64_"));
-        if !parts
-            .is_some_and(|rest| rest.split_once('_').is_some_and(|(a, u)| !a.is_empty() && !u.is_empty()))
-        {
-            let message = format!("Secret {name} has the key {key:?}; a user's key is user_<account>_<name>");
-            findings.problem(subject, path, "InvalidUser", message);
-        } else if value.trim().is_empty() {
-            // The value is a password: the message must not hold it.
-            let message = format!("Secret {name}: {key} is empty; it holds the user's key, then groups");
-            findings.problem(subject, path, "InvalidUser", message);
-        } else if value.contains(['\n', '\r', '\0']) {
-            let message = format!("Secret {name}: {key} has more than one line");
-            findings.problem(subject, path, "InvalidUser", message);
-        }
-    }
-    users.clone()
-}
-
 fn check_proxies(spec: &SwiftClusterSpec, subject: &Subject, findings: &mut Findings) -> Vec<ProxyPool> {
     let mut names = BTreeSet::new();
     for (i, pool) in spec.proxies.iter().enumerate() {
@@ -178,6 +149,7 @@ fn check_proxies(spec: &SwiftClusterSpec, subject: &Subject, findings: &mut Find
     }
     let pool = |p: &crate::resources::ProxySpec| ProxyPool {
         name: p.name.clone(),
+        tls_secret_name: p.tls.as_ref().map(|tls| tls.secret_name.clone()),
         replicas: p.replicas,
         config: p.config.clone(),
     };

@@ -8,7 +8,7 @@ const FILES: [&str; 5] =
     ["swift.conf", "proxy-server.conf", "account-server.conf", "container-server.conf", "object-server.conf"];
 
 /// Options that follow from the resources, wherever they are written.
-const OWNED_OPTIONS: [&str; 11] = [
+const OWNED_OPTIONS: [&str; 12] = [
     "devices",
     "bind_ip",
     "bind_port",
@@ -20,6 +20,7 @@ const OWNED_OPTIONS: [&str; 11] = [
     "recon_cache_path",
     "cert_file",
     "key_file",
+    "tls_bind_port",
 ];
 
 /// Checks `config`, found at `path`.

@@ -2,7 +2,7 @@ use super::*;
 use crate::documents::Documents;
 
 /// A cluster of three Zones of one node; `edit` changes the manifest's text first.
-fn desired(edit: impl Fn(String) -> String) -> Desired {
+pub(super) fn desired(edit: impl Fn(String) -> String) -> Desired {
     let mut text = "
 apiVersion: swiftlet.io/v1alpha1
 kind: SwiftCluster

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The smallest device that a ring counts: 0.01 GiB.
 const MIN_DEVICE_BYTES: u64 = 10 << 20;
 
+/// No Zone is called so, or so and `-…`: its nodes' objects would have the names of proxies', rings' or builders'.
+const RESERVED_NAMES: [&str; 3] = ["proxy", "rings", "builders"];
+
 /// The Zones that can be planned for, by name, and the names of the others.
 pub(super) fn check(
     desired: &Desired,
@@ -95,8 +98,8 @@ fn check_name(cluster: &str, name: &str, subject: &Subject, findings: &mut Findi
         let message = format!("{name:?}; lower-case letters, digits and -, as it becomes part of host names");
         findings.problem(subject, "metadata.name", "InvalidName", message);
     }
-    if name == "proxy" || name.starts_with("proxy-") {
-        let message = "proxy is reserved for the proxies' Services; choose another name";
+    if let Some(word) = RESERVED_NAMES.iter().find(|word| name.split('-').next() == Some(word)) {
+        let message = format!("{word} is reserved for objects of the cluster's own; choose another name");
         findings.problem(subject, "metadata.name", "InvalidName", message);
     }
     let chars = cluster.len() + 1 + name.len();

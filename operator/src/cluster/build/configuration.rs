@@ -1,16 +1,11 @@
 //! Swift's configuration files as objects. What holds a secret (hash path, users, token key) is a Secret.
 
-use super::{Component, Owner, node_labels, pod};
+use super::{Owner, node_labels, pod, proxy};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use std::collections::BTreeMap;
 use swiftlet_plan::conf::NodePlace;
 use swiftlet_plan::world::NodeAddress;
-
-/// The Secret with a Zone's `swift.conf`.
-pub fn zone_secret(cluster: &str, zone: &str) -> String {
-    format!("{cluster}-{zone}")
-}
 
 /// Where a node's servers are, for the planner's rendering. A pod answers on every address it has and knows itself
 /// in the ring by its Service's name; its devices are links, so they are no mount points.
@@ -38,17 +33,15 @@ pub fn node_config_map(owner: &Owner, zone: &str, node: &str, files: &BTreeMap<&
     }
 }
 
-/// The Secret with a Zone's `swift.conf`: its own, so that no change reaches two Zones at once.
-pub fn zone_swift_conf(owner: &Owner, zone: &str, swift_conf: &str) -> Secret {
-    let mut labels = owner.component_labels(Component::Storage);
-    labels.insert(super::ZONE_LABEL.to_string(), zone.to_string());
-    secret(owner, &zone_secret(&owner.cluster, zone), labels, &[("swift.conf", swift_conf)])
+/// The Secret with a node's `swift.conf`: its own, so that no change reaches two nodes at once.
+pub fn node_secret(owner: &Owner, zone: &str, node: &str, swift_conf: &str) -> Secret {
+    secret(owner, node, node_labels(owner, zone, node), &[("swift.conf", swift_conf)])
 }
 
 /// The Secret with the files of a pool of proxies, named after the pool's Deployment.
-pub fn proxy_secret(owner: &Owner, deployment: &str, swift_conf: &str, proxy_server_conf: &str) -> Secret {
-    let files = [("swift.conf", swift_conf), ("proxy-server.conf", proxy_server_conf)];
-    secret(owner, deployment, owner.component_labels(Component::Proxy), &files)
+pub fn proxy_secret(owner: &Owner, pool: &str, files: &BTreeMap<&str, String>) -> Secret {
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    secret(owner, &proxy::name(&owner.cluster, pool), proxy::labels(owner, pool), &files)
 }
 
 fn secret(owner: &Owner, name: &str, labels: BTreeMap<String, String>, files: &[(&str, &str)]) -> Secret {

@@ -3,9 +3,13 @@
 
 pub mod claim;
 pub mod configuration;
+#[cfg(test)]
+mod conformance;
 pub mod node;
+pub mod plan;
 pub mod pod;
 pub mod proxy;
+pub mod rendering;
 pub mod rings;
 pub mod secrets;
 #[cfg(test)]
@@ -25,6 +29,8 @@ pub const NODE_LABEL: &str = "swiftlet.io/node";
 
 /// Annotation of a pod template, and so of its pods: what they were started with, in the planner's word.
 pub const REVISION_ANNOTATION: &str = "swiftlet.io/revision";
+/// Annotation of a node's StatefulSet: when the node was last restarted for a new revision (Unix time).
+pub const RESTARTED_ANNOTATION: &str = "swiftlet.io/restarted-at";
 /// Annotation of a pod: the newest rings. Changing it makes the kubelet bring the pod's volumes up to date at once.
 pub const GENERATION_ANNOTATION: &str = "swiftlet.io/ring-generation";
 

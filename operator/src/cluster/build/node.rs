@@ -1,7 +1,9 @@
 //! A storage node: a StatefulSet of one replica and a headless Service, both of the node's name.
 
-use super::configuration::zone_secret;
-use super::{Component, Owner, ZONE_LABEL, claim, label_selector, node_labels, pod, revision, selector};
+use super::{
+    Component, Owner, ZONE_LABEL, claim, label_selector, node_labels, pod, pod::PodSettings, revision,
+    selector,
+};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{
     Affinity, PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
@@ -17,17 +19,6 @@ const GRACE_S: i64 = 120;
 /// A preferred rule among others: as strong as one may be.
 const FULL_WEIGHT: i32 = 100;
 
-/// What a node's pod is made of, beside the node itself.
-#[derive(Clone, Debug)]
-pub struct NodeSettings<'a> {
-    /// The image it runs.
-    pub image: &'a str,
-    /// Slots of each ring bank.
-    pub slots: usize,
-    /// What it is started with, in the planner's word.
-    pub revision: &'a str,
-}
-
 /// The ports of a node's servers with their names.
 pub fn ports() -> [(&'static str, u16); 3] {
     let ports = ServerPorts::default();
@@ -40,7 +31,7 @@ pub fn stateful_set(
     owner: &Owner,
     zone: &ValidatedZone,
     node: &ValidatedNode,
-    settings: &NodeSettings<'_>,
+    settings: &PodSettings<'_>,
 ) -> StatefulSet {
     let labels = node_labels(owner, &zone.name, &node.name);
     let template = PodTemplateSpec {
@@ -73,7 +64,7 @@ fn pod_spec(
     owner: &Owner,
     zone: &ValidatedZone,
     node: &ValidatedNode,
-    settings: &NodeSettings<'_>,
+    settings: &PodSettings<'_>,
 ) -> PodSpec {
     let ready_ports = ports().map(|(_, port)| port);
     let mut args = pod::arguments(&owner.cluster, &owner.namespace, &ready_ports);
@@ -98,10 +89,7 @@ fn pod_spec(
     container.volume_mounts = Some(mounts);
     let mut volumes = vec![
         pod::rings_volume(&owner.cluster, settings.slots),
-        pod::config_volume(vec![
-            pod::secret_files(&zone_secret(&owner.cluster, &zone.name)),
-            pod::config_map_files(&node.name),
-        ]),
+        pod::config_volume(vec![pod::secret_files(&node.name), pod::config_map_files(&node.name)]),
         pod::empty_dir("etc-swift", true),
         pod::empty_dir("devices", true),
         pod::empty_dir("recon", false),

@@ -33,6 +33,17 @@ const USER: i64 = 65532;
 /// Folders in memory hold configuration links and rings; twice the largest generation.
 const MEMORY_DIR_LIMIT: &str = "64Mi";
 
+/// What a pod is made of, whichever node or pool it is of.
+#[derive(Clone, Debug)]
+pub struct PodSettings<'a> {
+    /// The image it runs.
+    pub image: &'a str,
+    /// Slots of each ring bank.
+    pub slots: usize,
+    /// What it is started with, in the planner's word.
+    pub revision: &'a str,
+}
+
 /// Neither root nor able to become it, as the restricted Pod Security Standard asks.
 pub fn security() -> PodSecurityContext {
     PodSecurityContext {
@@ -150,7 +161,8 @@ pub fn config_map_files(name: &str) -> VolumeProjection {
     VolumeProjection { config_map: Some(config_map), ..VolumeProjection::default() }
 }
 
-fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+/// Several objects in one folder.
+pub fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
     let projected = ProjectedVolumeSource { sources: Some(sources), default_mode: Some(0o440) };
     Volume { name: name.to_string(), projected: Some(projected), ..Volume::default() }
 }

@@ -1,7 +1,7 @@
 //! A pool of proxies: a Deployment and the Service in front of it, both `<cluster>-proxy` (or `<cluster>-proxy-<pool>`).
 
 use super::secrets::{TOKEN_KEY, token_key_secret};
-use super::{Component, Owner, label_selector, pod, revision, selector};
+use super::{Component, Owner, label_selector, pod, pod::PodSettings, revision, selector};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Affinity, Lifecycle, LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
@@ -10,11 +10,15 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
-use swiftlet_plan::conf::ProxyPlace;
+use swiftlet_plan::conf::{ProxyPlace, TlsPlace};
 use swiftlet_plan::validate::ProxyPool;
 
 /// The port proxies serve on.
 pub const PORT: u16 = 8080;
+/// The port they serve TLS on, where they do.
+pub const TLS_PORT: u16 = 8443;
+/// Where the kubelet puts certificate and key, and replaces them.
+const TLS_DIR: &str = "/run/swiftlet/tls";
 /// The pool whose Service is the cluster's own.
 const DEFAULT_POOL: &str = "default";
 /// The file with the key of tokens, beside the configuration.
@@ -35,23 +39,24 @@ pub fn name(cluster: &str, pool: &str) -> String {
 }
 
 /// Where proxies are, for the planner's rendering.
-pub fn place() -> ProxyPlace {
+pub fn place(pool: &ProxyPool) -> ProxyPlace {
+    let tls = TlsPlace {
+        bind_port: TLS_PORT,
+        cert_file: format!("{TLS_DIR}/tls.crt"),
+        key_file: format!("{TLS_DIR}/tls.key"),
+    };
     ProxyPlace {
         bind_ip: "0.0.0.0".to_string(),
         bind_port: PORT,
+        tls: pool.tls_secret_name.is_some().then_some(tls),
         swift_dir: pod::SWIFT_DIR.to_string(),
         token_key_path: Some(format!("{}/{TOKEN_KEY_FILE}", pod::SWIFT_DIR)),
+        user: None,
     }
 }
 
 /// The Deployment. Another revision rolls it: the template names it.
-pub fn deployment(
-    owner: &Owner,
-    pool: &ProxyPool,
-    image: &str,
-    slots: usize,
-    revision_word: &str,
-) -> Deployment {
+pub fn deployment(owner: &Owner, pool: &ProxyPool, settings: &PodSettings<'_>) -> Deployment {
     let labels = labels(owner, &pool.name);
     let replicas = i32::try_from(pool.replicas).unwrap_or(i32::MAX);
     Deployment {
@@ -70,10 +75,10 @@ pub fn deployment(
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(labels.clone()),
-                    annotations: Some(revision(revision_word)),
+                    annotations: Some(revision(settings.revision)),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod_spec(owner, &pool.name, image, slots, &labels)),
+                spec: Some(pod_spec(owner, pool, settings, &labels)),
             },
             ..DeploymentSpec::default()
         }),
@@ -83,21 +88,24 @@ pub fn deployment(
 
 fn pod_spec(
     owner: &Owner,
-    pool: &str,
-    image: &str,
-    slots: usize,
+    pool: &ProxyPool,
+    settings: &PodSettings<'_>,
     labels: &BTreeMap<String, String>,
 ) -> PodSpec {
-    let mut args = pod::arguments(&owner.cluster, &owner.namespace, &[PORT]);
+    let ports = ports(pool);
+    let ready_ports: Vec<u16> = ports.iter().map(|(_, port)| *port).collect();
+    let mut args = pod::arguments(&owner.cluster, &owner.namespace, &ready_ports);
     args.extend([format!("--keep={}", pod::KEEP_DIR), "proxy-server".to_string()]);
     args.push(format!("{}/proxy-server.conf", pod::SWIFT_DIR));
-    let mut container = pod::container("proxy", image, args, &[("http", PORT)]);
-    container.volume_mounts = Some(vec![
+    let mut container = pod::container("proxy", settings.image, args, &ports);
+    let mut mounts = vec![
         pod::mount("rings", pod::RINGS_DIR, true),
         pod::mount("config", pod::CONFIG_DIR, true),
         pod::mount("etc-swift", pod::SWIFT_DIR, false),
         pod::mount("keep", pod::KEEP_DIR, false),
-    ]);
+    ];
+    mounts.extend(pool.tls_secret_name.iter().map(|_| pod::mount("tls", TLS_DIR, true)));
+    container.volume_mounts = Some(mounts);
     container.lifecycle = Some(Lifecycle {
         pre_stop: Some(LifecycleHandler {
             sleep: Some(SleepAction { seconds: LEAVE_SERVICE_S }),
@@ -105,17 +113,20 @@ fn pod_spec(
         }),
         ..Lifecycle::default()
     });
+    let mut volumes = vec![
+        pod::rings_volume(&owner.cluster, settings.slots),
+        pod::config_volume(vec![
+            pod::secret_files(&name(&owner.cluster, &pool.name)),
+            pod::secret_file(&token_key_secret(&owner.cluster), TOKEN_KEY, TOKEN_KEY_FILE),
+        ]),
+        pod::empty_dir("etc-swift", true),
+        pod::empty_dir("keep", false),
+    ];
+    volumes
+        .extend(pool.tls_secret_name.iter().map(|name| pod::projected("tls", vec![pod::secret_files(name)])));
     PodSpec {
         containers: vec![container],
-        volumes: Some(vec![
-            pod::rings_volume(&owner.cluster, slots),
-            pod::config_volume(vec![
-                pod::secret_files(&name(&owner.cluster, pool)),
-                pod::secret_file(&token_key_secret(&owner.cluster), TOKEN_KEY, TOKEN_KEY_FILE),
-            ]),
-            pod::empty_dir("etc-swift", true),
-            pod::empty_dir("keep", false),
-        ]),
+        volumes: Some(volumes),
         security_context: Some(pod::security()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
@@ -141,25 +152,33 @@ fn spread(labels: &BTreeMap<String, String>) -> Affinity {
 }
 
 /// The Service that clients use.
-pub fn service(owner: &Owner, pool: &str) -> Service {
-    let labels = labels(owner, pool);
+pub fn service(owner: &Owner, pool: &ProxyPool) -> Service {
+    let labels = labels(owner, &pool.name);
+    let port = |(name, port): (&str, u16)| ServicePort {
+        name: Some(name.to_string()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::String(name.to_string())),
+        ..ServicePort::default()
+    };
     Service {
-        metadata: owner.owned(&name(&owner.cluster, pool), labels.clone()),
+        metadata: owner.owned(&name(&owner.cluster, &pool.name), labels.clone()),
         spec: Some(ServiceSpec {
             selector: Some(selector(&labels)),
-            ports: Some(vec![ServicePort {
-                name: Some("http".to_string()),
-                port: i32::from(PORT),
-                target_port: Some(IntOrString::String("http".to_string())),
-                ..ServicePort::default()
-            }]),
+            ports: Some(ports(pool).into_iter().map(port).collect()),
             ..ServiceSpec::default()
         }),
         status: None,
     }
 }
 
-fn labels(owner: &Owner, pool: &str) -> BTreeMap<String, String> {
+/// The ports of a pool with their names.
+fn ports(pool: &ProxyPool) -> Vec<(&'static str, u16)> {
+    let tls = pool.tls_secret_name.iter().map(|_| ("https", TLS_PORT));
+    std::iter::once(("http", PORT)).chain(tls).collect()
+}
+
+/// Labels of a pool and of all that is its.
+pub fn labels(owner: &Owner, pool: &str) -> BTreeMap<String, String> {
     let mut labels = owner.component_labels(Component::Proxy);
     labels.insert(POOL_LABEL.to_string(), pool.to_string());
     labels

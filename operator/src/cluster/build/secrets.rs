@@ -53,7 +53,7 @@ pub fn token_key(owner: &Owner, random: &[u8; 32]) -> Secret {
     }
 }
 
-/// Every key of a Secret that is text: tempauth's users, one a key.
+/// Every key of a Secret that is text: those of `spec.auth`'s.
 pub fn read_texts(secret: &Secret) -> BTreeMap<String, String> {
     let text = |value: &ByteString| String::from_utf8(value.0.clone()).ok();
     secret.data.iter().flatten().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()

@@ -18,7 +18,7 @@ fn example() -> ValidatedCluster {
     validation.cluster.unwrap()
 }
 
-fn owner() -> Owner {
+pub(super) fn owner() -> Owner {
     let cluster: SwiftCluster = serde_json::from_value(serde_json::json!({
         "apiVersion": "swiftlet.io/v1alpha1", "kind": "SwiftCluster",
         "metadata": {"name": "demo", "namespace": "default", "uid": "u-1"},
@@ -30,7 +30,7 @@ fn owner() -> Owner {
 
 fn stateful_set(revision: &str) -> k8s_openapi::api::apps::v1::StatefulSet {
     let cluster = example();
-    let settings = node::NodeSettings { image: "localhost/swiftlet:0.1.0", slots: 4, revision };
+    let settings = pod::PodSettings { image: "localhost/swiftlet:0.1.0", slots: 4, revision };
     let (zone, node) = cluster.nodes().next().unwrap();
     node::stateful_set(&owner(), zone, node, &settings)
 }
@@ -41,7 +41,8 @@ fn storage_pod() -> PodSpec {
 
 fn proxy_pod() -> PodSpec {
     let cluster = example();
-    let deployment = proxy::deployment(&owner(), &cluster.proxies[0], "i", 4, "r1");
+    let settings = pod::PodSettings { image: "i", slots: 4, revision: "r1" };
+    let deployment = proxy::deployment(&owner(), &cluster.proxies[0], &settings);
     deployment.spec.unwrap().template.spec.unwrap()
 }
 
@@ -111,10 +112,10 @@ fn a_node_is_one_replica_that_only_the_operator_restarts() {
 }
 
 #[test]
-fn what_a_storage_pod_starts_from_is_its_zones_own() {
+fn what_a_storage_pod_starts_from_is_its_own() {
     let volumes = storage_pod().volumes.unwrap();
     let config = volumes.iter().find(|volume| volume.name == "config").unwrap();
-    assert_eq!(projected_names(config), ["demo-rack1", "demo-rack1-0"]);
+    assert_eq!(projected_names(config), ["demo-rack1-0", "demo-rack1-0"]);
 }
 
 #[test]
@@ -139,8 +140,8 @@ fn data_and_identity_have_no_owner_and_all_else_has() {
     let goes = [
         stateful_set("r").metadata,
         node::service(&owner, &zone.name, &node.name).metadata,
-        proxy::service(&owner, "default").metadata,
-        configuration::zone_swift_conf(&owner, &zone.name, "").metadata,
+        proxy::service(&owner, &cluster.proxies[0]).metadata,
+        configuration::node_secret(&owner, &zone.name, &node.name, "").metadata,
     ];
     assert!(goes.iter().all(|meta| meta.owner_references.as_ref().unwrap()[0].uid == "u-1"));
 }
@@ -170,4 +171,23 @@ fn moves_survive_being_kept_with_the_builders() {
     let config_maps = rings::builders(&owner(), &index, &moves, &chunks);
     assert_eq!(config_maps[0].name_any(), "demo-builders-1-0");
     assert_eq!(rings::read_moves(&config_maps[0]), moves);
+}
+
+#[test]
+fn a_pool_with_a_certificate_serves_both_ports_and_mounts_it() {
+    let mut pool = example().proxies[0].clone();
+    let ports = |pool: &swiftlet_plan::validate::ProxyPool| -> Vec<i32> {
+        let service = proxy::service(&owner(), pool).spec.unwrap();
+        service.ports.unwrap().into_iter().map(|port| port.port).collect()
+    };
+    assert_eq!((ports(&pool), proxy::place(&pool).tls), (vec![8080], None));
+    pool.tls_secret_name = Some("demo-tls".to_string());
+    assert_eq!(ports(&pool), [8080, 8443]);
+    let settings = pod::PodSettings { image: "i", slots: 4, revision: "r1" };
+    let pod = proxy::deployment(&owner(), &pool, &settings).spec.unwrap().template.spec.unwrap();
+    let volume = pod.volumes.unwrap().into_iter().find(|volume| volume.name == "tls").unwrap();
+    assert_eq!(projected_names(&volume), ["demo-tls"]);
+    let mounts = pod.containers[0].volume_mounts.clone().unwrap();
+    let mount = mounts.iter().find(|mount| mount.name == "tls").unwrap();
+    assert!(proxy::place(&pool).tls.unwrap().cert_file.starts_with(&mount.mount_path));
 }
