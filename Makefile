@@ -16,21 +16,23 @@ export SWIFTLET ?= $(abspath $(RELEASE))/swiftlet
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 .PHONY: run
 run: build-node ## a whole cluster in one process on 127.0.0.1:8080, data in ./data (LISTEN=, DATA=)
 	@exec $(SWIFTLET) dev --data $(DATA) --listen $(LISTEN)
 
-# One set of static release binaries serves `run`, the suites, the benchmarks and the images.
+# One set of static release binaries serves `run`, the suites, the benchmarks and the images. Cargo settles the features of
+# dependencies by what is built together, so all but `run` build both in one go, and none makes another compile anew.
 CARGO_RELEASE = RUSTFLAGS="-C target-feature=+crt-static" cargo build -q --release --target $(HOST)
+PROGRAMS = -p swiftlet -p swiftlet-operator
+run: PROGRAMS = -p swiftlet
 
 .PHONY: build-node build
 build-node: rust
-	@[ -x $(RELEASE)/swiftlet ] || echo "building (first time: about 4 minutes) …"
-	@$(CARGO_RELEASE) -p swiftlet
+	@[ -x $(RELEASE)/swiftlet ] || echo "building (the first time under ten minutes on two cores) …"
+	@$(CARGO_RELEASE) $(PROGRAMS)
 build: build-node ## release binaries of everything
-	@$(CARGO_RELEASE) -p swiftlet-operator
 
 .PHONY: rust swift
 rust:
@@ -42,46 +44,81 @@ swift:
 test: lint unit interop conformance chaos-short e2e ## everything CI runs
 
 .PHONY: lint
-lint: rust ## format, clippy, licences, arrows between packages, generated files in step
+lint: rust ## format, clippy, licences, arrows between packages
 	@echo "== lint"
 	@cargo fmt --all --check
 	@cargo clippy -q --workspace --all-targets -- -D warnings
 	@tests/setup/arrows.sh
 	@tests/setup/deny.sh
-	@$(MAKE) -s crds-check
 
 .PHONY: unit
 unit: rust swift ## unit, property and interoperability tests (real Python Swift on the other side)
 	@echo "== unit"
-	@cargo test -q --workspace
+	@cargo test -q --workspace --lib --bins --tests --no-fail-fast
 
 .PHONY: interop
 interop: build-node swift ## Python Swift's tools and real clients on `swiftlet dev`
 	@echo "== interop"
+	@tests/setup/apt.sh curl motion ffmpeg openssl rclone restic duplicity python3-swiftclient
 	@$(SWIFT_TEST_VENV)/bin/python -m pytest -q -p no:cacheprovider tests/interop tests/clients
 
-.PHONY: conformance conformance-all
+.PHONY: conformance conformance-matrix
 conformance: build-node swift ## Swift's functional suite on `swiftlet dev`, test by test against Swift's own outcome
 	@echo "== conformance"
 	@python3 tests/conformance/run.py
-conformance-all: build-node swift ## the same for every file of test/functional but s3api
-	@python3 tests/conformance/run.py --all
+conformance-matrix: build-node swift ## the same three times, on ext4, on XFS, and with one storage node of three down (root)
+	@{ echo "== three runs"; python3 tests/conformance/run.py --runs 3; \
+		for disk in ext4 xfs; do echo "== $$disk"; python3 tests/conformance/run.py --disk $$disk; done; \
+		echo "== a node down"; python3 tests/conformance/run.py --node-down; } | tee tests/results/conformance-matrix.txt
+
+.PHONY: wire
+wire: build-node swift ## edge cases of HTTP and of the API, byte for byte against Python Swift (root)
+	@echo "== wire"
+	@tests/wire/run.sh --out tests/results/wire.txt
+
+.PHONY: probe
+probe: build-node swift ## Swift's probe suite: our servers, daemons and tools in place of Swift's, under its swift-init (root)
+	@echo "== probe"
+	@tests/probe/run.sh 2>&1 | tee tests/results/probe.txt
 
 .PHONY: chaos-short chaos
 chaos-short: build-node ## kill -9 of everything 20 times under load
 	@echo "== chaos"
 	@python3 tests/chaos/kill9.py --kills 20
-chaos: build-node ## kill -9 of everything 200 times under load
+chaos: build-node ## kill -9 of everything 200 times under load; power cuts below XFS and ext4 (root)
 	@python3 tests/chaos/kill9.py --kills 200 --strict-listing | tee tests/results/chaos-kill9.txt
+	@(python3 tests/chaos/power.py --fs xfs --cuts 20 && python3 tests/chaos/power.py --fs ext4 --cuts 8) \
+		| tee tests/results/chaos-power.txt
 
-.PHONY: e2e
+.PHONY: faults mixed
+faults: build-node swift ## seven faults on four nodes, each with its figure; tests/results/faults.txt (root)
+	@tests/setup/apt.sh memcached rsync rsyslog
+	@python3 tests/faults/run.py | tee tests/results/faults.txt
+mixed: build-node swift ## two nodes of Python Swift and two of ours, both proxies; tests/results/mixed.txt (root)
+	@tests/setup/apt.sh memcached rsync rsyslog
+	@python3 tests/mixed/run.py | tee tests/results/mixed.txt
+
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: rust ## every fuzz target for a minute (FUZZ_SECONDS=600, FUZZ_JOBS=2); tests/results/fuzz.txt
+	@FUZZ_RESULTS=tests/results/fuzz.txt tests/fuzz/run.sh all $(FUZZ_SECONDS)
+
+.PHONY: e2e e2e-slow
 e2e: image ## on a real three-node Kubernetes (or your KUBECONFIG)
 	@echo "== e2e"
 	@tests/e2e/run.sh
+e2e-slow: image ## the same where kubelets and etcd have their own defaults, which takes longer
+	@K8S_SYNC=1m K8S_ETCD_BYTES=0 tests/e2e/run.sh 2>&1 | tee tests/results/e2e-slow.txt
 
-.PHONY: bench bench-ring
+.PHONY: bench bench-ring bench-heal bench-memory
 bench: build-node ## the same load on Python Swift and on ours, in one run
 	@python3 tests/bench/run.py --check-sync --json tests/results/bench.json | tee tests/results/bench.txt
+bench-heal: build-node swift ## an emptied device made whole, and an idle pass, beside Python Swift (root)
+	@tests/setup/apt.sh rsync
+	@python3 tests/bench/heal.py | tee tests/results/bench-heal.txt
+bench-memory: build-node swift ## memory of a node's daemons with a million objects; tests/results/bench-memory.txt (root)
+	@tests/setup/apt.sh memcached rsync rsyslog
+	@python3 tests/bench/memory.py | tee tests/results/bench-memory.txt
 bench-ring: build-node swift ## ring builder: time, balance, dispersion and memory beside Swift's
 	@tests/bench/ring.sh | tee tests/results/bench-ring.txt
 
@@ -89,8 +126,6 @@ bench-ring: build-node swift ## ring builder: time, balance, dispersion and memo
 image: build ## container images: target/image/swiftlet.tar and swiftlet-operator.tar
 	@deploy/image/build.sh $(VERSION) $(RELEASE)
 
-.PHONY: crds crds-check
-crds: ## writes crds/ from the resource types
+.PHONY: crds
+crds: ## writes crds/ from the resource types; a unit test tells when they are out of step
 	@cargo run -q -p swiftlet-operator --bin swiftlet-operator -- crds --out crds
-crds-check:
-	@cargo run -q -p swiftlet-operator --bin swiftlet-operator -- crds --out crds --check

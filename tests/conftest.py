@@ -11,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from tests.support.dev import DevCluster  # noqa: E402
+from tests.support.tools import Tools  # noqa: E402
 
 VENV = pathlib.Path(os.environ.get("SWIFT_TEST_VENV", ROOT / "target/venv"))
 
@@ -20,6 +21,18 @@ def cluster(tmp_path_factory):
     """A dev cluster that the tests of one file share."""
     with DevCluster(data=tmp_path_factory.mktemp("dev") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def etc(cluster):
+    """The folder of its configuration and rings."""
+    return cluster.data / "etc"
+
+
+@pytest.fixture(scope="module")
+def tools(cluster):
+    """Python Swift's tools and ours, on its configuration."""
+    return Tools(cluster.data)
 
 
 @pytest.fixture(scope="module")

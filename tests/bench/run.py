@@ -29,6 +29,7 @@ LOADS = [
     ("GET 4 KiB", "read.lua", "small", ["GET", str(OBJECTS)]),
     ("HEAD", None, "small", ["HEAD"]),
     ("GET 1 MiB", "read.lua", "large", ["GET", "20"]),
+    ("PUT 1 MiB", "put.lua", "put", [str(1 << 20)]),
     ("listing 1000", "read.lua", "listed", ["GET", "0", "?format=json&limit=1000"]),
 ]
 

@@ -1,46 +1,38 @@
 #!/usr/bin/env python3
 """Swift's own functional suite against `swiftlet dev`, compared test by test with what Swift itself scores.
 
-usage: run.py [--all] [--manifest FILE] [files of test/functional] [pytest's own options, -k for example]
+usage: run.py [--manifest FILE] [--disk ext4|xfs] [--node-down] [--runs N]
+              [files of test/functional] [pytest's own options, -k for example]
 
-Without files it runs those of MODULES. A test that passes on Python Swift must pass here, unless `not-yet.txt`
-names it (with the filter it needs); one that is named there and passes is an error too, so the list only shrinks.
+Without files it runs all but those of s3api. `--disk` puts all data on that file system, `--node-down` leaves one of the
+three storage nodes out of reach (both need root); `--runs` begins anew so many times and wants the same outcome each
+time. A test that passes on Python Swift must pass here.
 """
 
 import argparse
+import configparser
+import contextlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
-from tests.support.dev import ROOT, DevCluster  # noqa: E402
+from tests.support.dev import ROOT, DevCluster, tail  # noqa: E402
+from tests.support.disk import Disk  # noqa: E402
+from tests.support.users import FUNC_TEST  # noqa: E402
 
-MODULES = ["test_account.py", "test_container.py", "test_object.py", "test_protocol.py", "tests.py",
-           "test_access_control.py"]
-TEST_CONF = """[func_test]
-auth_uri = http://127.0.0.1:{port}/auth/v1.0
-account = test
-username = tester
-password = testing
-account2 = test2
-username2 = tester2
-password2 = testing2
-username3 = tester3
-password3 = testing3
-account5 = test5
-username5 = tester5
-password5 = testing5
-service_prefix = SERVICE
-account6 = admin
-username6 = admin
-password6 = admin
-collate = C
-insecure = no
-storage_domain = example.net
-"""
+# Large objects of the suite, three times.
+DISK_SIZE = "16G"
+NODE_DOWN = "rack2-0"
+OWN_NETWORK = "CONFORMANCE_OWN_NETWORK"
+OUT = ROOT / "target/conformance"
+OUTCOMES = OUT / "outcomes.json"
+LOG = OUT / "cluster.log"
+TEST_CONF = "[func_test]\nauth_uri = http://127.0.0.1:{port}/auth/v1.0\n" + FUNC_TEST
 
 
 def reference():
@@ -49,22 +41,43 @@ def reference():
     return outcomes["test/functional"]
 
 
-def not_yet():
-    """The tests that need what is not built, and what that is."""
-    rows = {}
-    for line in (HERE / "not-yet.txt").read_text().splitlines():
-        if line.strip() and not line.startswith("#"):
-            test, _, reason = line.partition("  ")
-            rows[test] = reason.strip()
-    return rows
+@contextlib.contextmanager
+def running(args):
+    """A cluster as the arguments want it."""
+    with contextlib.ExitStack() as stack:
+        OUT.mkdir(parents=True, exist_ok=True)
+        LOG.unlink(missing_ok=True)
+        where = {"log": LOG}
+        if args.disk:
+            folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swiftlet-conformance-")))
+            disk = stack.enter_context(Disk(args.disk, folder, size=DISK_SIZE))
+            where["data"] = disk.path / "data"
+        cluster = stack.enter_context(DevCluster(manifests=args.manifest, **where))
+        if args.node_down:
+            cut_off(cluster, NODE_DOWN)
+        yield cluster
 
 
-def run_suite(cluster, paths, extra, record):
-    """Runs pytest on `paths` of the sdist against the cluster; outcome by test id."""
+def cut_off(cluster, node):
+    """Takes the way to a node's address, in this network namespace of our own."""
+    conf = configparser.RawConfigParser()
+    conf.read(cluster.data / "etc/object-server" / f"{node}.conf")
+    address = conf["DEFAULT"]["bind_ip"]
+    subprocess.run(["ip", "route", "add", "unreachable", address, "table", "local"], check=True)
+
+
+def in_own_network():
+    """Starts this program again where nothing but it uses the loopback addresses."""
+    argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
+    os.execvpe(argv[0], argv, dict(os.environ, **{OWN_NETWORK: "1"}))
+
+
+def run_suite(port, paths, extra, record):
+    """Runs pytest on `paths` of the sdist against the proxy at `port`; outcome by test id."""
     sdist = pathlib.Path(os.environ.get("SWIFT_SDIST", ROOT / "target/swift-2.38.3"))
     venv = pathlib.Path(os.environ.get("SWIFT_TEST_VENV", ROOT / "target/venv"))
-    conf = cluster.data.parent / (cluster.data.name + "-test.conf")
-    conf.write_text(TEST_CONF.format(port=cluster.port))
+    conf = record.with_suffix(".conf")
+    conf.write_text(TEST_CONF.format(port=port))
     env = dict(os.environ, SWIFT_TEST_CONFIG_FILE=str(conf), SWIFT_TEST_IN_PROCESS="0",
                CONFORMANCE_RECORD=str(record), PYTHONPATH=f"{HERE}{os.pathsep}{sdist}")
     argv = [str(venv / "bin/python"), "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:requests_mock", "-p", "record",
@@ -76,47 +89,61 @@ def run_suite(cluster, paths, extra, record):
     return json.loads(record.read_text()) if record.exists() else {}
 
 
-def compare(got, want, waived):
-    """Prints what differs from Swift; the number of differences that count."""
-    bad = 0
-    for test, outcome in sorted(want.items()):
-        mine = got.get(test)
-        if outcome != "passed" or (mine == "passed") == (test not in waived):
-            continue
-        if test in waived and mine == "passed":
-            print(f"{test}: passes now, take it off not-yet.txt")
-            bad += 1
-        elif test not in waived:
-            print(f"{test}: {mine or 'did not run'}")
-            bad += 1
-    return bad
+def compare(got, want):
+    """Prints what passes on Swift and not here; how many."""
+    missed = sorted(test for test, outcome in want.items() if outcome == "passed" and got.get(test) != "passed")
+    for test in missed:
+        print(f"{test}: {got.get(test, 'did not run')}")
+    return len(missed)
+
+
+def explain(cluster):
+    """Prints what pytest and the cluster said, for whoever has no more than this output."""
+    print(f"the end of pytest's output:\n{tail(OUTCOMES.with_suffix('.log'), 100)}\nthe cluster's warnings:\n{cluster.tail(100)}", flush=True)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--manifest", action="append", default=[], help="run on this manifest instead of the embedded one")
+    parser.add_argument("--disk", choices=["ext4", "xfs"], help="all data on this file system, mounted by loop")
+    parser.add_argument("--node-down", action="store_true", help="one storage node of three is out of reach")
+    parser.add_argument("--runs", type=int, default=1, help="how many times, all with the same outcome")
+    args, extra = parser.parse_known_args(argv)
+    args.files = [a for a in extra if not a.startswith("-") and a.split("::")[0].endswith(".py")]
+    args.pytest = [a for a in extra if a not in args.files]
+    return args
+
+
+def run_once(args, names, want):
+    """Runs the suite on a new cluster: how many tests count against us, and the outcomes."""
+    with running(args) as cluster:
+        got = run_suite(cluster.port, [f"test/functional/{name}" for name in names], args.pytest, OUTCOMES)
+        peak_mib = cluster.rss_kib()[1] // 1024
+        bad = 0 if args.pytest else compare(got, want)
+        if bad:
+            explain(cluster)
+    passed = sum(o == "passed" for o in got.values())
+    failed = sum(o == "failed" for o in got.values())
+    print(f"functional: {passed} passed, {failed} failed, {bad} differ from Swift; peak memory {peak_mib} MiB", flush=True)
+    return bad if got else 1, got
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--all", action="store_true", help="every file of test/functional but s3api")
-    parser.add_argument("--manifest", action="append", default=[], help="run on this manifest instead of the embedded one")
-    args, extra = parser.parse_known_args()
-    files = [a for a in extra if not a.startswith("-") and a.split("::")[0].endswith(".py")]
-    extra = [a for a in extra if a not in files]
-    names = files or MODULES
+    args = parse(sys.argv[1:])
+    if (args.disk or args.node_down) and os.geteuid() != 0:
+        raise SystemExit("--disk mounts file systems, --node-down has a network of its own: run it as root")
+    if args.node_down and OWN_NETWORK not in os.environ:
+        in_own_network()
     want = reference()
-    if args.all:
-        names = sorted({t.split("::")[0].rsplit("/", 1)[1] for t in want if "/s3api/" not in t})
-    paths = [f"test/functional/{name}" for name in names]
-    want = {t: o for t, o in want.items() if any(t.startswith(p) for p in paths)}
-    with DevCluster(manifests=args.manifest) as cluster:
-        out = ROOT / "target/conformance"
-        out.mkdir(parents=True, exist_ok=True)
-        got = run_suite(cluster, paths, extra, out / "outcomes.json")
-        peak_mib = cluster.rss_kib()[1] // 1024
-    bad = 0 if extra else compare(got, want, not_yet())
-    passed = sum(o == "passed" for o in got.values())
-    failed = sum(o == "failed" for o in got.values())
-    waived = sum(t in not_yet() for t in want)
-    print(f"functional: {passed} passed, {failed} failed ({waived} wait for what is not built), "
-          f"{bad} differ from Swift; peak memory {peak_mib} MiB")
-    return 1 if bad or not got else 0
+    names = args.files or sorted({t.split("::")[0].rsplit("/", 1)[1] for t in want if "/s3api/" not in t})
+    want = {t: o for t, o in want.items() if any(t.startswith(f"test/functional/{name}") for name in names)}
+    bad, first = run_once(args, names, want)
+    for run in range(2, args.runs + 1):
+        again, got = run_once(args, names, want)
+        unlike = sorted(t for t in first.keys() | got.keys() if first.get(t) != got.get(t))
+        print(*(f"{t}: {first.get(t)}, in run {run} {got.get(t)}" for t in unlike), sep="\n", end="\n" if unlike else "")
+        bad += again + len(unlike)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ EXEC = shlex.split(os.environ.get("E2E_EXEC", ""))
 IMAGES = os.environ.get("E2E_IMAGES", "localhost")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FORWARDED_PORT = 18080
+# Of the Services of proxies.
+PLAIN_PORT, TLS_PORT = 8080, 8443
 
 
 def run(*args, stdin=None, check=True, timeout_s=120):
@@ -72,19 +74,21 @@ def pod_status(namespace, pod):
 
 
 class Swift:
-    """A client of one cluster, through its proxy Service, with curl."""
+    """A client of one cluster, through its proxy Service, with curl; over TLS where it is told whom to trust."""
 
-    def __init__(self, namespace, service="demo-proxy"):
+    def __init__(self, namespace, service="demo-proxy", authority=None):
+        self.authority = authority
+        scheme, port = ("https", TLS_PORT) if authority else ("http", PLAIN_PORT)
         self.stack = contextlib.ExitStack()
         if EXEC:
             address = get("service", service, "-n", namespace)["spec"]["clusterIP"]
-            self.base = f"http://{address}:8080"
+            self.base = f"{scheme}://{address}:{port}"
         else:
-            forward = ["kubectl", "port-forward", "-n", namespace, f"service/{service}", f"{FORWARDED_PORT}:8080"]
+            forward = ["kubectl", "port-forward", "-n", namespace, f"service/{service}", f"{FORWARDED_PORT}:{port}"]
             process = subprocess.Popen(forward, stdout=subprocess.DEVNULL)
             self.stack.callback(process.wait)
             self.stack.callback(process.terminate)
-            self.base = f"http://127.0.0.1:{FORWARDED_PORT}"
+            self.base = f"{scheme}://127.0.0.1:{FORWARDED_PORT}"
         self.url = self.token = None
 
     def close(self):
@@ -103,12 +107,24 @@ class Swift:
         return self
 
     def __call__(self, method, path="", body=None, **headers):
-        """(status, headers, body) of a request below the account."""
+        """(status, headers, body) of a request below the account, tried again where swiftclient would."""
+        for pause_s in (1, 2, 4, 8, 16):
+            answer = self.once(method, path, body, **headers)
+            if 0 < answer[0] < 500:
+                return answer
+            print(f"{time.strftime('%H:%M:%S')} {method} {path}: {answer[0]}, tried again in {pause_s} s", flush=True)
+            time.sleep(pause_s)
+        return self.once(method, path, body, **headers)
+
+    def once(self, method, path="", body=None, **headers):
+        """The same without a second try."""
         return self.curl(method, self.url + path, {"X-Auth-Token": self.token, **headers}, body)
 
     def curl(self, method, url, headers, body=None):
         args = ["curl", "-sS", "-i", "--max-time", "30", "-H", "Expect:"]
         args += ["-I"] if method == "HEAD" else ["-X", method]
+        if self.authority:
+            args += ["--cacert", self.authority]
         for name, value in headers.items():
             args += ["-H", f"{name.replace('_', '-')}: {value}"]
         if body is not None:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.support.dev import binary, free_port
+from tests.support.machine import eventually
 
 CONF = """[DEFAULT]
 bind_ip = 127.0.0.1
@@ -42,7 +43,9 @@ class Server:
         self.conf.write_text(CONF.format(port=self.port, workers=workers, user=user, root=root))
         subprocess.run([binary(), "install-links", str(root)], check=True)
         self.program = str(root / "swift-object-server")
-        self.process = subprocess.Popen([self.program, str(self.conf)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # A session of its own, so that its workers can be ended with it whatever happened.
+        self.process = subprocess.Popen([self.program, str(self.conf)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        start_new_session=True)
         # Ready is when both are closed.
         self.said = self.process.stdout.read()
 
@@ -68,22 +71,29 @@ class Server:
     def signal(self, number):
         os.kill(self.process.pid, number)
 
-
-def eventually(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    def end(self):
+        """Ends it and every worker that is left, also of a parent that is gone."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
 
 
 @pytest.fixture
 def server(tmp_path, request):
     running = Server(tmp_path, getattr(request, "param", 2))
-    assert running.said == b""
-    yield running
-    if running.process.poll() is None:
-        running.signal(signal.SIGTERM)
-        running.process.wait(15)
+    try:
+        assert running.said == b""
+        yield running
+    finally:
+        running.end()
 
 
 @pytest.mark.parametrize(("server", "children"), [("0", 0), ("2", 2), ("auto", 1)], indirect=["server"])

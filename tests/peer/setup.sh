@@ -7,6 +7,6 @@ SAIO=${SAIO:-$root/target/peer}
 "$root/tests/setup/apt.sh" memcached rsync rsyslog
 "$root/tests/setup/swift.sh"
 mkdir -p "$SAIO/bin"
-cp "$here"/{gen_conf.py,up.sh,down.sh,remakerings.sh} "$SAIO/"
+cp "$here"/{gen_conf.py,up.sh,down.sh,remakerings.sh} "$root/tests/support/users.py" "$SAIO/"
 cp "$here/bin/sw" "$SAIO/bin/"
 ln -sfn "${SWIFT_VENV:-$root/target/venv}" "$SAIO/v"

@@ -4,7 +4,7 @@
 R=${SAIO:-$(cd "$(dirname "$0")" && pwd)}; export SAIO=$R; cd $R
 ulimit -n 20000
 [ -e run/proxy-server.pid ] && kill -0 $(cat run/proxy-server.pid) 2>/dev/null && { echo "already up; run down.sh"; exit 1; }
-mkdir -p run log cache/{1,2,3,4} srv
+mkdir -p etc run log cache/{1,2,3,4} srv
 for n in 1 2 3 4; do mkdir -p srv/$n/node/sdb$n srv/$n/node/sdb$((n+4)); done
 $R/v/bin/python gen_conf.py || exit 1
 [ -e etc/object.ring.gz ] || ./remakerings.sh

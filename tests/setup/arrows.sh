@@ -13,6 +13,8 @@ forbid() { # package forbidden...
   done
 }
 runtime=(tokio hyper axum kube k8s-openapi rusqlite)
+forbid swiftlet-ec "${runtime[@]}" swiftlet-types swiftlet-ring swiftlet-storage swiftlet-plan
+forbid swiftlet-md5 "${runtime[@]}" swiftlet-types swiftlet-ring swiftlet-storage swiftlet-plan
 forbid swiftlet-types "${runtime[@]}" swiftlet-ring swiftlet-storage swiftlet-plan
 forbid swiftlet-ring "${runtime[@]}" swiftlet-storage swiftlet-plan
 forbid swiftlet-plan "${runtime[@]}" swiftlet-storage swiftlet
@@ -29,7 +31,9 @@ cd node/src
 uses 'crate::(object|container|account)::|swiftlet_storage' proxy
 uses 'crate::proxy::' object container account http serve daemon
 # A server never imports a daemon; a middleware never imports another; only `dev` knows the planner.
-uses 'crate::(object|container)::updater' object/handlers container/handlers account
+uses 'crate::(object|container)::(updater|auditor|expirer|reconciler|sync)::' object/handlers container/handlers account
+uses '::replicator|::reaper' */handlers account/server.rs container/server.rs database/replicate
+uses 'crate::(internal|direct)_client' */handlers proxy http serve
 for file in proxy/middleware/*; do
   name=$(basename "$file" .rs)
   [ "$name" = mod ] && continue

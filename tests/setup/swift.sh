@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 venv=${SWIFT_VENV:-$root/target/venv} sdist=${SWIFT_SDIST:-$root/target/swift-2.38.3}
 python=$(command -v python3.11 || command -v python3)
 if [ ! -x "$venv/bin/pytest" ]; then
-  "$root/tests/setup/apt.sh" python3-venv memcached
+  "$root/tests/setup/apt.sh" python3-venv memcached rsync
   echo "setting up Python Swift 2.38.3 (about a minute) …" >&2
   "$python" -m venv "$venv"
   "$venv/bin/pip" install -q --disable-pip-version-check -r "$root/tests/setup/requirements.txt"

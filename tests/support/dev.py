@@ -10,7 +10,6 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-USERS = {"test:tester": "testing", "test:tester2": "testing2", "test2:tester2": "testing2"}
 
 
 def binary():
@@ -30,6 +29,13 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def tail(path, lines=30):
+    """The last lines of a file, which need not be there."""
+    if not path.exists():
+        return ""
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
 
 class DevCluster:
@@ -74,11 +80,9 @@ class DevCluster:
 
     def tail(self, lines=30):
         """The last lines of its log."""
-        if not self.log.exists():
-            return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return tail(self.log, lines)
 
-    def stop(self, timeout_s=20):
+    def stop(self, timeout_s=60):
         """Ends it as Ctrl-C does."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)

@@ -3,6 +3,7 @@
 # usage: up.sh [NODES=3] [DISKS_PER_NODE=4] [DISK_SIZE=2G]      after build.sh
 # Node i: name n<i>, zone label z<i>, address 172.31.250.1<i>, pods 10.244.<i>.0/24, disks as local volumes on XFS.
 # K8S_SYNC: how often a kubelet looks at its pods (default 10s here; 1m is Kubernetes' own).
+# K8S_ETCD_BYTES: how much etcd takes (default 4 GiB here; 0 is etcd's own).
 set -euo pipefail
 HERE=$(dirname "$(readlink -f "$0")")
 . "$HERE/env.sh"
@@ -53,7 +54,7 @@ for i in $(seq "$NODES"); do cert n"$i" /O=system:nodes/CN=system:node:n"$i" "DN
 
 # --- control plane, on node 1
 spawn etcd k8s-n1 etcd --data-dir "$RUN/cp/etcd" --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
-  --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync --quota-backend-bytes 4294967296
+  --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync --quota-backend-bytes "${K8S_ETCD_BYTES:-4294967296}"
 spawn apiserver k8s-n1 "$BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=$SERVICE_NET \
   --advertise-address=$NODE_NET.11 --secure-port=6443 --tls-cert-file=apiserver.crt --tls-private-key-file=apiserver.key --client-ca-file=ca.crt \
   --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=sa.pub --service-account-signing-key-file=sa.key \
