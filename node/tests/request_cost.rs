@@ -33,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), node: Duration::from_secs(60) };
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(30), node: Duration::from_secs(60) };
 /// Requests are counted by the batch, and the cheapest batch is what counts: daemons work in the same process.
 const BATCHES: u64 = 10;
 const BATCH: u64 = 20;

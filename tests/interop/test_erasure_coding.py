@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-from tests.interop.test_python_proxy import builder, free_ports, python_swift, wait_for
-from tests.support.dev import binary
+from tests.interop.test_python_proxy import builder, python_swift, wait_for
+from tests.support.dev import binary, free_port
 
 MIB = 1 << 20
 SIZES = (0, 1, 9, 65_536, MIB - 1, MIB, MIB + 1, 3 * MIB + 12_345)
@@ -76,7 +76,7 @@ class Mixed:
         self.root = root
         self.processes = []
         self.user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-        ports = free_ports(6)
+        ports = [free_port() for _ in range(6)]
         self.account, self.container, *objects = ports[:4]
         self.objects = dict(zip(("ours", "python"), objects))
         self.proxies = dict(zip(("ours", "python"), ports[4:]))

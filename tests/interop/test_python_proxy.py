@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.support.dev import binary
+from tests.support.dev import binary, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = pathlib.Path(os.environ.get("SWIFT_TEST_VENV", ROOT / "target/venv"))
@@ -74,16 +74,8 @@ use = egg:swift#encryption
 """
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 def wait_for(port, process, log):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
@@ -114,7 +106,7 @@ def root(tmp_path_factory):
     for folder in ("etc", "cache", "srv/d1", "srv/d2", "srv/d3"):
         (root / folder).mkdir(parents=True)
     (root / "etc/swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = mixed\n")
-    ports = dict(zip(("account", "container", "object"), free_ports(3)))
+    ports = dict(zip(("account", "container", "object"), (free_port() for _ in range(3))))
     for kind, port in ports.items():
         (root / f"etc/{kind}-server.conf").write_text(STORAGE_CONF.format(kind=kind, port=port, root=root))
         file = root / f"etc/{kind}.builder"
@@ -141,7 +133,7 @@ def node(root):
 @pytest.fixture(scope="module")
 def proxy(root, node):
     """Python Swift's proxy; gives its port."""
-    (port,) = free_ports(1)
+    port = free_port()
     conf, log = root / "etc/proxy-server.conf", root / "proxy.log"
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     conf.write_text(PROXY_CONF.format(port=port, root=root, user=user))

@@ -61,7 +61,7 @@ def tls_proxy(cluster, folder):
     with open(folder / "proxy.log", "wb") as log:
         process = subprocess.Popen([binary(), "proxy-server", str(path)], stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

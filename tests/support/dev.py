@@ -1,7 +1,9 @@
 """A `swiftlet dev` cluster for tests: started, waited for, killed and started again."""
 
+import itertools
 import os
 import pathlib
+import random
 import selectors
 import signal
 import socket
@@ -24,11 +26,20 @@ def binary():
     return str(max(built, key=lambda p: p.stat().st_mtime))
 
 
+# Below the range from which Linux takes ports by itself, for connections and for listeners that name none.
+_PORTS = itertools.cycle(random.sample(range(12_000, 32_000), 20_000))
+
+
 def free_port():
-    """A loopback port nobody listens on at the moment."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A loopback port nobody listens on; each call gives another, and no connection takes it meanwhile."""
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def tail(path, lines=30):

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use swiftlet_ring::SharedRing;
 
-const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), node: Duration::from_secs(30) };
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(30), node: Duration::from_secs(30) };
 
 fn options(data: &Path, manifests: Vec<PathBuf>) -> DevOptions {
     DevOptions { manifests, data: data.join("data"), listen: "127.0.0.1:0".parse().unwrap() }

@@ -189,8 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn not_ready_while_a_port_takes_no_connection() {
-        let free =
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let free = swiftlet_testing::free_port();
         let health = Health::new(vec![free], Vec::new());
         health.rings(state(Some(1), Some(1), None));
         assert_eq!(health.not_ready().await, Some(format!("port {free} takes no connection")));

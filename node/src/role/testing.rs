@@ -76,7 +76,7 @@ impl TestCluster {
         let ring = Ring::load(self.dir().join("container.ring.gz")).expect("a ring");
         let partition = ring.partition(&self.swift().hash.container(account, container));
         let client = Client::new(ClientOptions::default());
-        let second = std::time::Duration::from_secs(5);
+        let patience = std::time::Duration::from_secs(30);
         for device in DEVICES {
             let path = format!("/{device}/{partition}/{account}/{container}");
             let mut request = Request::new(Method::Post, path);
@@ -84,7 +84,7 @@ impl TestCluster {
             for (name, value) in headers {
                 request.headers.set(*name, (*value).to_owned());
             }
-            let timeouts = Timeouts { connect: second, node: second };
+            let timeouts = Timeouts { connect: patience, node: patience };
             let answer = client.request("127.0.0.1", self.container_port, request, &timeouts).await;
             assert_eq!(answer.expect("an answer").status, 204);
         }

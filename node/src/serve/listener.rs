@@ -176,8 +176,10 @@ mod tests {
 
     #[test]
     fn an_address_that_somebody_has_is_refused_in_time() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port().to_string();
+        // One that nobody else takes when it is given up below.
+        let port = swiftlet_testing::free_port();
+        let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let port = port.to_string();
         let o = options(&[("bind_ip", "127.0.0.1"), ("bind_port", &port), ("bind_timeout", "0")]);
         let listen = ListenOptions::from_options(&o).unwrap();
         let error = listen.bind().unwrap_err();

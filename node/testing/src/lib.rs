@@ -5,8 +5,29 @@
 //! installs it. A test that needs it fails where it is missing, and says so.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Below the range from which Linux takes ports by itself, for connections and for listeners that name none.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// A port of 127.0.0.1 that nothing listens on, for a program that is told its port, or to find nobody there. Each
+/// call gives another, and no connection and no listener on port 0 takes it meanwhile.
+pub fn free_port() -> u16 {
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let many = u32::from(PORTS.end - PORTS.start);
+    let of_this_process = std::process::id().wrapping_mul(97) % many;
+    loop {
+        let call = u32::from(CALLS.fetch_add(1, Ordering::Relaxed));
+        let offset = (of_this_process + call) % many;
+        let port = PORTS.start + u16::try_from(offset).expect("the range is one of ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// The Python of `SWIFT_VENV`.
 pub fn python() -> PathBuf {

@@ -92,7 +92,7 @@ impl Node {
         for (name, value) in headers {
             request.headers.set(*name, (*value).to_owned());
         }
-        let timeouts = Timeouts { connect: Duration::from_secs(5), node: Duration::from_secs(5) };
+        let timeouts = Timeouts { connect: Duration::from_secs(30), node: Duration::from_secs(30) };
         let answer = self.client.request("127.0.0.1", self.port(kind), request, &timeouts).await.unwrap();
         (answer.status, answer.headers)
     }
@@ -132,7 +132,7 @@ impl Node {
 
     /// A pass of the reaper of the node at this port.
     async fn reap_at(&self, port: u16, options: &str) {
-        let text = format!("[account-reaper]\nbind_port = {port}\nconn_timeout = 5\n{options}");
+        let text = format!("[account-reaper]\nbind_port = {port}\nconn_timeout = 30\n{options}");
         let how = HowToRun { once: true, ..HowToRun::default() };
         let path = self.conf("reaper", &text);
         DaemonKind::AccountReaper.load(&path, &Resources::default(), how).unwrap().daemon.pass().await;

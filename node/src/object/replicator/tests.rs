@@ -129,7 +129,7 @@ impl Cluster {
             .with("bind_ip", &host(node as u32))
             .with("bind_port", &self.ports[node].to_string())
             .with("recon_cache_path", &recon_dir.display().to_string())
-            .with("conn_timeout", "5")
+            .with("conn_timeout", "30")
             .with("concurrency", "4");
         for (name, value) in &self.options {
             options = options.with(name, value);

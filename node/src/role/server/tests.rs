@@ -3,6 +3,7 @@
 use super::*;
 use crate::web_client;
 use std::time::Instant;
+use swiftlet_testing::free_port;
 
 #[test]
 fn ports_of_devices_are_refused() {
@@ -24,8 +25,7 @@ async fn tls_is_served_beside_the_plain_port() {
     let folder = tempfile::tempdir().unwrap();
     let (cert, key) = swiftlet_testing::self_signed(folder.path(), "tls");
     std::fs::write(folder.path().join("swift.conf"), "[swift-hash]\nswift_hash_path_suffix = s\n").unwrap();
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (plain, secure, dir) = (free(), free(), folder.path().display());
+    let (plain, secure, dir) = (free_port(), free_port(), folder.path().display());
     let file = folder.path().join("account-server.conf");
     let text = format!(
         "[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = {plain}\ntls_bind_port = {secure}\nswift_dir = {dir}\n\

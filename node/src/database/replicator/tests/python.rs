@@ -4,11 +4,10 @@ use super::cluster::{Cluster, Rows};
 use super::{meta, names};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use swiftlet_storage::db::{Account, Container, ObjectRecord, ShardRange};
-use swiftlet_testing::python;
+use swiftlet_testing::{free_port, python};
 use swiftlet_types::Timestamp;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/database/replicator/tests/server.py");
@@ -42,7 +41,7 @@ fn python_server<K: Rows>(cluster: &mut Cluster<K>, id: usize) -> Running {
 
 /// An rsync daemon with the module `devices` at `root`; its port.
 fn rsync_daemon(root: &Path) -> (Running, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let config = root.join("rsyncd.conf");
     let text = format!(
         "use chroot = no\n[devices]\npath = {}\nread only = false\nuid = {}\ngid = {}\n",

@@ -3,12 +3,11 @@
 use super::{Cluster, host, stat};
 use crate::object::tests::Node;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use swiftlet_storage::object::hashes;
-use swiftlet_testing::python;
+use swiftlet_testing::{free_port, python};
 
 const SERVER: &str = include_str!("python.py");
 
@@ -40,7 +39,7 @@ fn python_server(node: u32, root: &Path) -> (Running, u16) {
 
 /// An rsync daemon with a module for each node, `object` and its port; and the daemon's own port.
 fn rsync_daemon(cluster: &Cluster, conf: &Path) -> (Running, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let is_root = rustix::process::geteuid().is_root();
     let own = if is_root { "uid = 0\ngid = 0\n" } else { "" };
     let mut text = format!("{own}use chroot = no\nread only = no\n");

@@ -4,7 +4,7 @@ use super::*;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::Instant;
-use swiftlet_testing::run_python;
+use swiftlet_testing::{free_port, run_python};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -16,7 +16,7 @@ struct Daemon {
 
 impl Daemon {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut memcached = Process::new("memcached");
         memcached.args(["-l", "127.0.0.1", "-U", "0", "-m", "8", "-p", &port.to_string()]);
         // memcached refuses to run as root unless told whom to become.
