@@ -15,6 +15,7 @@ mod expirer_queue;
 mod footers;
 mod fragments;
 mod handlers;
+mod many_partitions;
 mod mime;
 mod placement;
 pub mod reconstructor;

@@ -13,5 +13,5 @@ pub(super) use hashing::{Hashes, PartitionId, hash_again, hash_all};
 pub(super) use interval::interval;
 pub use partitions::PolicyRing;
 pub(super) use partitions::{Entry, OwnDevice, PolicyPass, current_rings};
-pub(super) use peer::{PeerError, Peers, node_name};
+pub(super) use peer::{PeerError, Peers, hashes_of, node_name};
 pub(super) use standing::{remaining, suffix_lines};

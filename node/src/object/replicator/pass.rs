@@ -1,5 +1,6 @@
 //! One pass over the partitions of some devices, so many beside each other.
 
+use super::ahead::Ahead;
 use super::config::ReplicatorConfig;
 use super::plan::Job;
 use super::push::Pusher;
@@ -135,24 +136,37 @@ impl<'a> Pass<'a> {
     /// Works on `jobs`; how many of them are handoffs that could not be removed.
     async fn work(&self, jobs: Vec<Job>) -> usize {
         let remaining = AtomicUsize::new(0);
-        stream::iter(jobs)
-            .for_each_concurrent(self.shared.config.concurrency, |job| {
-                let remaining = &remaining;
+        let jobs = Ahead::new(jobs);
+        stream::iter(0..jobs.len())
+            .for_each_concurrent(self.shared.config.concurrency, |at| {
+                let (jobs, remaining) = (&jobs, &remaining);
                 async move {
-                    if self.is_aborted().await || !self.is_ready(&job).await {
-                        return;
-                    }
-                    let begun = Instant::now();
-                    if !job.is_handoff {
-                        Update::run(self, &job).await;
-                    } else if !Revert::run(self, &job).await {
+                    if !self.work_on(jobs, at).await {
                         remaining.fetch_add(1, Ordering::Relaxed);
                     }
-                    self.tally.times.lock().push(begun.elapsed().as_secs_f32());
+                    jobs.end(at);
                 }
             })
             .await;
         remaining.into_inner()
+    }
+
+    /// Works on one; whether it is no handoff that could not be removed.
+    async fn work_on(&self, jobs: &Ahead, at: usize) -> bool {
+        let job = jobs.job(at);
+        if self.is_aborted().await || !self.is_ready(job).await {
+            return true;
+        }
+        let begun = Instant::now();
+        let is_done = match job.is_handoff {
+            true => Revert::run(self, job).await,
+            false => {
+                Update::run(self, jobs, at).await;
+                true
+            }
+        };
+        self.tally.times.lock().push(begun.elapsed().as_secs_f32());
+        is_done
     }
 
     /// Whether a ring has changed since the pass began: what belongs where has to be looked at anew.

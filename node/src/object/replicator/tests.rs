@@ -5,9 +5,12 @@ mod python;
 
 use super::{ObjectReplicator, ReplicatorConfig};
 use crate::daemon::{Daemon, HowToRun, ReconCache};
-use crate::http::{Body, Client, ClientOptions, Method, Request, ServerOptions, server};
+use crate::http::{Body, Client, ClientOptions, Method, Request, Response, ServerOptions, Service, server};
+use crate::object::ObjectServer;
 use crate::object::replication::PolicyRing;
 use crate::object::tests::{Node, recent};
+use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,9 +73,27 @@ pub(in crate::object) fn ring(
     Ring::new(ring_data(part_power, replicas, devices, |id| (port(id), 1))).unwrap()
 }
 
+/// An object server, and the REPLICATE requests that it got.
+struct Watched {
+    server: Arc<ObjectServer>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Service for Watched {
+    async fn call(&self, request: Request) -> Response {
+        if request.method == Method::Replicate {
+            self.asked.lock().push(request.path.escape_ascii().to_string());
+        }
+        self.server.call(request).await
+    }
+}
+
 /// Nodes with a ring of 8 partitions in 3 replicas.
 struct Cluster {
     nodes: Vec<Node>,
+    /// The paths of REPLICATE requests to servers of ours.
+    asked: Arc<Mutex<Vec<String>>>,
     ports: Vec<u16>,
     /// Dropped, a server stops.
     serving: Vec<Option<DropGuard>>,
@@ -90,15 +111,16 @@ impl Cluster {
         let nodes: Vec<Node> =
             (0..nodes).map(|_| Node::with("replication_concurrency_per_device", "0")).collect();
         let (mut ports, mut serving) = (Vec::new(), Vec::new());
+        let asked = Arc::<Mutex<Vec<String>>>::default();
         for (at, node) in (0..).zip(&nodes) {
             let listener = TcpListener::bind((host(at), 0)).await.unwrap();
             ports.push(listener.local_addr().unwrap().port());
             let stop = CancellationToken::new();
-            let service = node.server.clone();
+            let service = Arc::new(Watched { server: node.server.clone(), asked: asked.clone() });
             tokio::spawn(server::serve(listener, None, ServerOptions::default(), service, stop.clone()));
             serving.push(Some(stop.drop_guard()));
         }
-        Self::of(nodes, ports, serving, options, region)
+        Self { asked, ..Self::of(nodes, ports, serving, options, region) }
     }
 
     fn of(
@@ -114,7 +136,7 @@ impl Cluster {
         std::fs::write(&path, format::write(&data, FormatVersion::V1).unwrap()).unwrap();
         let ring = Arc::new(SharedRing::load(path).unwrap());
         let options = options.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Self { nodes, ports, serving, ring, dir, options }
+        Self { nodes, asked: Arc::default(), ports, serving, ring, dir, options }
     }
 
     fn device(&self, node: usize) -> PathBuf {
@@ -239,6 +261,26 @@ async fn wiped_devices_are_filled_and_then_left_alone() {
     {
         assert!(second[name].is_number(), "{second}");
     }
+}
+
+#[tokio::test]
+async fn a_node_is_asked_for_all_its_partitions_at_once() {
+    let cluster = Cluster::new(3, &[("sync_method", "ssync"), ("concurrency", "1")]).await;
+    cluster.fill(0, |_| true).await;
+    cluster.replicate(0).await;
+    cluster.asked.lock().clear();
+    let recon = cluster.replicate(0).await;
+    assert_eq!((stat(&recon, "hashmatch"), stat(&recon, "rsync")), (16, 0));
+    let asked = std::mem::take(&mut *cluster.asked.lock());
+    assert_eq!(asked.len(), 2, "one for each other node: {asked:?}");
+
+    // what differs is brought, whether it was asked for alone or with others
+    cluster.send(2, Method::Delete, "ö3", &recent(200), "").await;
+    cluster.send(2, Method::Put, "ö4", &recent(200), "new").await;
+    let recon = cluster.replicate(2).await;
+    assert_eq!((stat(&recon, "hashmatch"), stat(&recon, "rsync")), (12, 4));
+    assert_eq!(cluster.objects(0), cluster.objects(2));
+    assert_eq!(cluster.objects(1), cluster.objects(2));
 }
 
 #[tokio::test]

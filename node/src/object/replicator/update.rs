@@ -1,5 +1,6 @@
 //! A partition that belongs here: the others that have it are asked for its hashes, and sent what they lack.
 
+use super::ahead::Ahead;
 use super::pass::Pass;
 use super::plan::Job;
 use super::push::{Batch, PushError, next_batch};
@@ -25,6 +26,9 @@ enum Met {
 /// One partition under way.
 pub(super) struct Update<'a> {
     pass: &'a Pass<'a>,
+    jobs: &'a Ahead,
+    /// The place of `job` among them.
+    at: usize,
     job: &'a Job,
     hashes: Hashes,
     targets: BTreeSet<PeerId>,
@@ -32,10 +36,11 @@ pub(super) struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// Replicates `job`.
-    pub async fn run(pass: &'a Pass<'a>, job: &'a Job) {
-        let mut update =
-            Self { pass, job, hashes: Hashes::new(), targets: BTreeSet::new(), failed: BTreeSet::new() };
+    /// Replicates the partition of the job `at`.
+    pub async fn run(pass: &'a Pass<'a>, jobs: &'a Ahead, at: usize) {
+        let (job, hashes) = (jobs.job(at), Hashes::new());
+        let (targets, failed) = (BTreeSet::new(), BTreeSet::new());
+        let mut update = Self { pass, jobs, at, job, hashes, targets, failed };
         pass.tally.of(&job.own.device.device, |stats| stats.attempted += 1);
         match update.hash_all().await {
             Ok((hashed, hashes)) => {
@@ -92,7 +97,7 @@ impl<'a> Update<'a> {
     }
 
     async fn meet(&mut self, node: &Device) -> Met {
-        let remote = match self.pass.peers.hashes(node, self.job.policy.index, self.job.partition).await {
+        let remote = match self.jobs.hashes(&self.pass.peers, self.at, node, &self.hashes).await {
             Ok(remote) => remote,
             Err(error @ PeerError::Unmounted) => {
                 tracing::error!("{} {error}", node_name(node));

@@ -2,6 +2,7 @@
 
 use super::{Node, recent};
 use crate::http::{Body, Method, Request, ServerOptions, server};
+use crate::object::many_partitions;
 use serde_json::json;
 use swiftlet_testing::run_python;
 use swiftlet_types::pickle::{self, Value};
@@ -69,6 +70,27 @@ async fn noted_suffixes_are_hashed_when_hashes_are_asked_for() {
     assert!(!std::fs::read_to_string(partition.join("hashes.invalid")).unwrap().contains(".."));
     let (_, after) = node.replicate("/sda/7").await;
     assert_ne!(after.unwrap().as_dict().unwrap().entries[0].1, *before);
+}
+
+#[tokio::test]
+async fn several_partitions_are_answered_at_once() {
+    let node = Node::new();
+    assert_eq!(node.put(&recent(0), "one", &[]).await.status, 201);
+    let with = async |more: &'static str| {
+        let mut request = Request::new(Method::Replicate, "/sda/7");
+        request.headers.set(many_partitions::HEADER, more);
+        node.send(request).await
+    };
+    let alone = node.send(Request::new(Method::Replicate, "/sda/7")).await.body;
+    let answer = with("11, 7,99999").await;
+    assert_eq!((answer.status, answer.header(many_partitions::HEADER)), (200, "4"));
+    let none = pickle::encode(&pickle::Dict::default().into());
+    let parts = many_partitions::read(answer.body.into()).expect("an answer");
+    let parts: Vec<_> = parts.iter().map(|(number, pickled)| (*number, &pickled[..])).collect();
+    assert_eq!(parts, [(7, &alone[..]), (11, &none), (7, &alone), (99_999, &none)]);
+    for senseless in ["x", "1,", "-1"] {
+        assert_eq!(with(senseless).await.body, alone, "{senseless}");
+    }
 }
 
 #[tokio::test]
