@@ -11,6 +11,7 @@ pub mod auth;
 mod backend;
 pub mod cache;
 mod checks;
+pub mod clock_watch;
 pub mod config;
 mod content_type;
 mod controllers;

@@ -2,7 +2,7 @@
 
 use super::affinity::Location;
 use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,6 +191,13 @@ impl Rings {
     /// The containers' ring as one that others share and that follows its file with these.
     pub fn shared_container(&self) -> Arc<SharedRing> {
         self.container.shared.clone()
+    }
+
+    /// The addresses of all servers in them.
+    pub fn servers(&self) -> BTreeSet<(String, u16)> {
+        let all = [&self.account, &self.container].into_iter().chain(self.objects.values());
+        let rings: Vec<Arc<Ring>> = all.map(|ring| ring.shared.get()).collect();
+        rings.iter().flat_map(|ring| ring.devices()).map(|device| (device.ip.clone(), device.port)).collect()
     }
 
     /// The ring of a storage policy's objects.

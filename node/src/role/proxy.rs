@@ -3,12 +3,14 @@
 use super::StartError;
 use super::server::{Beside, Built};
 use crate::http::Service;
+use crate::proxy::clock_watch::ClockWatch;
 use crate::proxy::config::ProxyConfig;
 use crate::proxy::pipeline::{self, EndOfPipeline};
 use crate::proxy::rings::Rings;
 use crate::proxy::server::Application;
 use crate::proxy::service::ProxyService;
 use crate::serve::ListenOptions;
+use crate::serve::metrics::ClockMetrics;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +35,12 @@ pub(super) fn build(
     let end = EndOfPipeline::new(app, &config, swift, rings.clone());
     let loaded = pipeline::load(ini, end)?;
     tracing::info!("Pipeline is \"{} proxy-server\"", loaded.words.join(" "));
+    let clocks = Arc::new(ClockMetrics::default());
+    let watch = ClockWatch::new(rings.clone(), clocks.clone());
     let beside: Beside = Box::new(move |ended| {
         Box::pin(async move {
-            ended.run_until_cancelled(rings.keep_up_to_date(RING_POLL)).await;
+            let keep = async { tokio::join!(rings.keep_up_to_date(RING_POLL), watch.run()) };
+            ended.run_until_cancelled(keep).await;
         })
     });
     // URLs in answers follow from the listener that the request came by.
@@ -46,6 +51,7 @@ pub(super) fn build(
         service: on(listen),
         secure: listen.beside().as_ref().map(on),
         requests: loaded.metrics,
+        more: Some(clocks),
         beside: Some(beside),
         warnings: loaded.warnings,
     })

@@ -6,7 +6,7 @@ use crate::http::{ServerOptions, Service, server};
 use crate::logging::LogOptions;
 use crate::process::Priority;
 use crate::serve::ListenOptions;
-use crate::serve::metrics::{MetricsEndpoint, RequestMetrics};
+use crate::serve::metrics::{Figures, MetricsEndpoint, RequestMetrics};
 use crate::serve::options::{Workers, http_options};
 use crate::serve::tls::Certificate;
 use futures_util::FutureExt;
@@ -55,6 +55,8 @@ pub(super) struct Built {
     pub(super) secure: Option<Arc<dyn Service>>,
     /// The figures about its requests.
     pub(super) requests: Arc<RequestMetrics>,
+    /// What is to be seen beside them.
+    pub(super) more: Option<Arc<dyn Figures>>,
     /// See [`Beside`].
     pub(super) beside: Option<Beside>,
     /// See [`Server::warnings`].
@@ -107,7 +109,7 @@ impl Server {
         let priority = Priority::from_options(options)?;
         refuse_servers_per_port(options)?;
         let storage = |kind| storage::build(kind, &pipeline, &swift, resources);
-        let Built { service, secure, requests, beside, mut warnings } = match kind {
+        let Built { service, secure, requests, more, beside, mut warnings } = match kind {
             ServerKind::Proxy => proxy::build(&ini, &pipeline, &swift, &listen)?,
             ServerKind::Account => storage(StorageKind::Account)?,
             ServerKind::Container => storage(StorageKind::Container)?,
@@ -117,7 +119,9 @@ impl Server {
         let expose_metrics = options.bool("expose_metrics", true);
         let exposed = |service: Arc<dyn Service>| -> Arc<dyn Service> {
             match expose_metrics {
-                true => Arc::new(MetricsEndpoint::new(service, requests.clone(), daemons.clone())),
+                true => {
+                    Arc::new(MetricsEndpoint::new(service, requests.clone(), daemons.clone(), more.clone()))
+                }
                 false => service,
             }
         };

@@ -10,8 +10,8 @@ use crate::object::{ObjectServer, ObjectServerConfig, config::store_config};
 use crate::serve::access_log::AccessLog;
 use crate::serve::backend_ratelimit::BackendRateLimit;
 use crate::serve::healthcheck::HealthCheck;
-use crate::serve::metrics::StorageMetrics;
-use crate::serve::recon::Recon;
+use crate::serve::metrics::{Figures, NodeMetrics, StorageMetrics};
+use crate::serve::recon::{Answers, Recon};
 use crate::serve::xprofile;
 use std::sync::Arc;
 use swiftlet_storage::object::ObjectStore;
@@ -48,9 +48,13 @@ pub(super) fn build(
             _ => return Err(no_such_filter(filter)),
         };
     }
+    // As `/recon` says it, whether that is in the pipeline or not.
+    let recon = pipeline.filters.iter().find(|filter| filter.entry_point == "recon");
+    let recon = Answers::new(recon.map_or(options, |filter| &filter.options), &swift.policies);
+    let more = Some(Arc::new(NodeMetrics::new(kind.server(), recon)) as Arc<dyn Figures>);
     pipeline.filters.iter().for_each(|filter| without_effect::know(&filter.options));
     let warnings = pipeline.filters.iter().flat_map(|filter| filter.options.warnings()).collect();
-    Ok(Built { service, secure: None, requests, beside, warnings })
+    Ok(Built { service, secure: None, requests, more, beside, warnings })
 }
 
 impl StorageKind {

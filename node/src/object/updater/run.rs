@@ -104,8 +104,8 @@ impl ObjectUpdater {
         Self { config, store, container_ring, updates, under_way, recon }
     }
 
-    /// Works through one device; what recon is to show of it.
-    async fn sweep_device(&self, device: String) -> (String, Value) {
+    /// Works through one device; its name, what recon is to show of it, and how many updates wait on.
+    async fn sweep_device(&self, device: String) -> (String, Value, u64) {
         let sweep = Sweep::new(device, &self.config);
         let mut rate = RateLimit::new(self.config.objects_per_second);
         for (policy, folder) in self.folders(&sweep).await {
@@ -114,7 +114,8 @@ impl ObjectUpdater {
         self.drain(&sweep).await;
         sweep.tell("Object update sweep completed on");
         let shown = sweep.oldest.lock().to_json(self.config.async_tracker_dump_count, Timestamp::now());
-        (sweep.device, shown)
+        let left = sweep.stats.lock().left();
+        (sweep.device, shown, left)
     }
 
     async fn folders(&self, sweep: &Sweep) -> Vec<(u32, PathBuf)> {
@@ -327,14 +328,20 @@ impl Daemon for ObjectUpdater {
         let shown = join_all(devices.into_iter().map(|device| self.sweep_device(device))).await;
         let elapsed = begun.elapsed().as_secs_f64();
         tracing::info!("Object update sweep of all devices completed: {elapsed:.2}s");
-        let each: Vec<Value> = shown.iter().map(|(_, figures)| figures.clone()).collect();
+        let each: Vec<Value> = shown.iter().map(|(_, figures, _)| figures.clone()).collect();
+        let left: u64 = shown.iter().map(|(.., left)| left).sum();
+        let shown = shown.into_iter().map(|(device, figures, _)| (device, figures));
+        let now = json!(Timestamp::now().as_secs_f64());
         let figures = [
+            // as swift-recon-cron counts them, for who has no cron
+            ("async_pending", json!(left)),
+            ("async_pending_last", now.clone()),
             // devices that are gone are forgotten
             ("object_updater_per_device", json!({})),
             ("object_updater_per_device", Value::Object(Map::from_iter(shown))),
             ("object_updater_stats", of_all_devices(&each, self.config.async_tracker_dump_count)),
             ("object_updater_sweep", json!(elapsed)),
-            ("object_updater_last", json!(Timestamp::now().as_secs_f64())),
+            ("object_updater_last", now),
         ];
         let recon = self.recon.clone();
         // a panic there was told already

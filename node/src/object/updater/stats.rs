@@ -21,6 +21,13 @@ pub(super) struct SweepStats {
     pub drains: u64,
 }
 
+impl SweepStats {
+    /// The updates that were not taken by all whom they are for.
+    pub fn left(&self) -> u64 {
+        self.failures + self.skips
+    }
+}
+
 impl fmt::Display for SweepStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { successes, failures, quarantines, unlinks, outdated_unlinks, .. } = self;

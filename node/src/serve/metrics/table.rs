@@ -78,9 +78,17 @@ pub(super) const DAEMON_PASS_ENDED: Figure = Figure {
     help: "When the daemon's last pass ended (Unix time)",
 };
 
-/// All of them.
+pub(super) const CLOCK_OFFSET: Figure = Figure {
+    name: "clock_offset",
+    unit: Some(Unit::Seconds),
+    labels: &["node"],
+    statsd: "",
+    help: "How far the clock of a storage server is ahead of this proxy's, as asked once a minute",
+};
+
+/// All of them but those in `node_table`.
 #[cfg(test)]
-pub(super) const TABLE: [Figure; 8] = [
+pub(super) const TABLE: [Figure; 9] = [
     REQUESTS,
     REQUEST_DURATION,
     FIRST_BYTE,
@@ -89,6 +97,7 @@ pub(super) const TABLE: [Figure; 8] = [
     DAEMON_PASSES,
     DAEMON_PASS_DURATION,
     DAEMON_PASS_ENDED,
+    CLOCK_OFFSET,
 ];
 
 impl Figure {

@@ -1,5 +1,5 @@
-use super::table::{PREFIX, TABLE};
-use super::*;
+use super::table::{Figure, PREFIX, TABLE};
+use super::{node_table, *};
 use crate::daemon::Daemon;
 use crate::http::{Method, Request, Response, Service};
 use async_trait::async_trait;
@@ -7,6 +7,7 @@ use prometheus_client::registry::Unit;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
+use swiftlet_types::Policies;
 use swiftlet_types::conf::Options;
 
 struct Nothing;
@@ -29,8 +30,12 @@ impl Daemon for Nothing {
     async fn pass(&self) {}
 }
 
-async fn page(requests: Arc<RequestMetrics>, daemons: &DaemonMetrics) -> String {
-    let endpoint = MetricsEndpoint::new(Arc::new(Nothing), requests, daemons.of("object-server"));
+async fn page(
+    requests: Arc<RequestMetrics>,
+    daemons: &DaemonMetrics,
+    more: Option<Arc<dyn Figures>>,
+) -> String {
+    let endpoint = MetricsEndpoint::new(Arc::new(Nothing), requests, daemons.of("object-server"), more);
     assert_eq!(endpoint.call(Request::new(Method::Get, "/metrics/")).await.status, 404);
     let mut answer = endpoint.call(Request::new(Method::Get, "/metrics")).await;
     String::from_utf8(answer.body.read_all(1 << 20).await.unwrap().to_vec()).unwrap()
@@ -44,22 +49,117 @@ async fn the_page_shows_every_figure_of_the_table() {
     (seen.first_byte, seen.received_bytes) = (Some(Duration::from_millis(1)), 7);
     requests.observe(&seen);
     Measured::new(Box::new(Nothing), daemons.of("object-server")).pass().await;
-    let page = page(requests, &daemons).await;
-    for figure in TABLE {
+    let clocks = ClockMetrics::default();
+    clocks.set([("10.0.0.1:6200".to_owned(), -0.25)].into());
+    let page = page(requests, &daemons, Some(Arc::new(clocks))).await;
+    are_shown(&page, TABLE);
+    let counted = "swiftlet_requests_total{server=\"object-server\",resource=\"object\",method=\"GET\",status=\"200\"} 1";
+    assert!(page.contains(counted) && page.ends_with("# EOF\n"), "{page}");
+    let offset = "swiftlet_clock_offset_seconds{server=\"proxy-server\",node=\"10.0.0.1:6200\"} -0.25";
+    assert!(page.contains(offset), "{page}");
+}
+
+fn are_shown(page: &str, figures: impl IntoIterator<Item = Figure>) {
+    for figure in figures {
         let unit = match &figure.unit {
             Some(Unit::Bytes) => "_bytes",
             Some(_) => "_seconds",
             None => "",
         };
         let name = format!("{PREFIX}_{}{unit}", figure.name);
-        let line = page.lines().find(|line| line.starts_with(&name) && line.contains('{')).expect(&name);
+        let begins = ["", "_total", "_count"].map(|kind| format!("{name}{kind}{{"));
+        let is_its = |line: &&str| begins.iter().any(|begin| line.starts_with(begin));
+        let line = page.lines().find(is_its).unwrap_or_else(|| panic!("{name}: {page}"));
         let labels = ["server"].iter().chain(figure.labels);
         assert!(labels.clone().all(|label| line.contains(&format!("{label}=\""))), "{line}");
         assert!(page.contains(&format!("# HELP {name} {}", figure.help)), "{name}");
         assert!(!figure.statsd.contains(PREFIX));
     }
-    let counted = "swiftlet_requests_total{server=\"object-server\",resource=\"object\",method=\"GET\",status=\"200\"} 1";
-    assert!(page.contains(counted) && page.ends_with("# EOF\n"), "{page}");
+}
+
+/// Shape of a line of METRICS.md: `| name | labels | meaning |`.
+#[test]
+fn the_page_about_figures_has_them_all() {
+    let page = include_str!("../../../METRICS.md");
+    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("| `swiftlet_")).collect();
+    let figures: Vec<Figure> = TABLE.into_iter().chain(node_table::TABLE).collect();
+    assert_eq!(lines.len(), figures.len());
+    for (figure, line) in figures.iter().zip(lines) {
+        let unit = match &figure.unit {
+            Some(Unit::Bytes) => "_bytes",
+            Some(_) => "_seconds",
+            None => "",
+        };
+        let labels = figure.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(" ");
+        let expected = format!("| `{PREFIX}_{}{unit}` | {labels} | {} |", figure.name, figure.help);
+        assert_eq!(line.replace("_total`", "`"), expected);
+    }
+}
+
+/// What the daemons of a node have left, and its devices, as the server of this kind shows them.
+async fn node_page(root: &std::path::Path, server: &'static str) -> String {
+    let options = Options::new("f", "filter:recon")
+        .with("devices", &root.join("srv").display().to_string())
+        .with("recon_cache_path", &root.display().to_string())
+        .with("mount_check", "false");
+    let recon = crate::serve::recon::Answers::new(&options, &Policies::default());
+    let more = Arc::new(NodeMetrics::new(server, recon));
+    page(Arc::new(RequestMetrics::new(server)), &DaemonMetrics::default(), Some(more)).await
+}
+
+#[tokio::test]
+async fn what_recon_tells_is_shown() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("srv/sda/quarantined/objects-1/a")).unwrap();
+    std::fs::create_dir_all(root.path().join("srv/sdb/quarantined/containers/c")).unwrap();
+    let leave = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+    let object = r#"{"async_pending": 3, "async_pending_last": 1700000000.5,
+        "replication_stats": {"success": 4, "start": 1, "failure_nodes": {"10.0.0.1": {"sda": 1}}},
+        "object_replication_time": 0.5, "object_replication_last": 1700000001,
+        "object_reconstruction_time": 2, "object_reconstruction_last": 1700000002,
+        "object_auditor_stats_ALL": {"sda": {"passes": 1, "bytes_processed": 10}, "sdb": {"passes": 2}},
+        "object_auditor_stats_ZBF": {"passes": 5, "errors": 0, "quarantined": 1, "bytes_processed": 0},
+        "object_updater_sweep": 1.5, "object_updater_last": 1700000003,
+        "object_updater_stats": {"failures_oldest_timestamp_age": 60, "failures_account_container_count": 2},
+        "object_expiration_pass": 7.5, "expired_last_pass": 8}"#;
+    leave("object.recon", object);
+    leave("container.recon", r#"{"container_auditor_pass_completed": 9.5, "container_audits_passed": 2}"#);
+    leave("drive.recon", r#"{"drive_audit_errors": {"sda": 2}}"#);
+    leave("relinker.recon", r#"{"devices": {"sda": {"parts_done": 1, "total_parts": 4}}}"#);
+    let page = node_page(root.path(), "object-server").await;
+    let shown =
+        |page: &str, line: &str| assert!(page.contains(&format!("swiftlet_{line}\n")), "{line}: {page}");
+    for line in [
+        r#"async_pendings{server="object-server"} 3.0"#,
+        r#"replication_last_pass{server="object-server",outcome="success"} 4.0"#,
+        r#"replication_last_pass_duration_seconds{server="object-server"} 30.0"#,
+        r#"reconstruction_last_pass_duration_seconds{server="object-server"} 120.0"#,
+        r#"audited{server="object-server",scan="ALL",outcome="passed"} 3.0"#,
+        r#"audited_bytes{server="object-server",scan="ALL"} 10.0"#,
+        r#"quarantined{server="object-server",kind="objects",policy="1"} 1.0"#,
+        r#"quarantined{server="object-server",kind="containers",policy=""} 1.0"#,
+        r#"device_mounted{server="object-server",device="sdb"} 1.0"#,
+        r#"drive_errors{server="object-server",device="sda"} 2.0"#,
+        r#"relinker_partitions{server="object-server",device="sda",state="total"} 4.0"#,
+    ] {
+        shown(&page, line);
+    }
+    assert!(!page.contains("outcome=\"start\""), "{page}");
+    are_shown(
+        &page,
+        node_table::TABLE.into_iter().filter(|figure| figure.name != "audit_last_pass_duration"),
+    );
+    let page = node_page(root.path(), "container-server").await;
+    shown(&page, r#"audit_last_pass_duration_seconds{server="container-server"} 9.5"#);
+    shown(&page, r#"audited{server="container-server",scan="ALL",outcome="passed"} 2.0"#);
+    assert!(!page.contains("device_size"), "{page}");
+}
+
+#[tokio::test]
+async fn a_node_without_daemons_or_devices_shows_nothing_of_them() {
+    let page = node_page(std::path::Path::new("/nowhere"), "object-server").await;
+    let figures: Vec<_> = page.lines().filter(|line| line.starts_with("swiftlet_")).collect();
+    assert!(figures.is_empty(), "{figures:?}");
 }
 
 #[tokio::test]
@@ -70,7 +170,7 @@ async fn what_clients_make_up_adds_no_labels() {
             Request::new(Method::Other(format!("M{i}").into()), format!("/{i}/{i}/{i}/{i}/{i}/{i}"));
         requests.observe(&Asked::of(&made_up).answered(&Response::new(405), Duration::ZERO));
     }
-    let page = page(requests, &daemons).await;
+    let page = page(requests, &daemons, None).await;
     assert_eq!(page.lines().filter(|line| line.starts_with("swiftlet_requests_total")).count(), 1, "{page}");
     assert!(page.contains("method=\"OTHER\""), "{page}");
 }

@@ -25,7 +25,8 @@ pub struct Recon {
     answers: Answers,
 }
 
-/// What is answered below `/recon/`, whichever server is asked.
+/// What is answered below `/recon/`, whichever server is asked. Clones are the same.
+#[derive(Clone)]
 pub struct Answers(Arc<Sources>);
 
 /// Where the figures come from.
@@ -57,6 +58,11 @@ impl Answers {
             ring_names,
         };
         Self(Arc::new(sources))
+    }
+
+    /// What `/recon/<what>` tells; `None` for a path that nobody knows. Waits for disks: not for async workers.
+    pub(in crate::serve) fn tell(&self, what: &str) -> io::Result<Option<Value>> {
+        self.0.answer(what)
     }
 
     /// The answer to `request`; `None` where it is for somebody else.
