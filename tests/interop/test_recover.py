@@ -258,7 +258,9 @@ def test_objects_come_back_by_name(cluster, tmp_path):
     first.wait()
     report = json.loads(recover(*common, "--output", "json").stdout)
     assert report["objects"]["recovered"] == len(expected), report
-    assert report["objects"]["deleted"] >= OBJECTS // 10 and report["objects"]["expired"] == 1, report
+    assert report["objects"]["deleted"] >= OBJECTS // 10, report
+    # none where the expirer has come by
+    assert report["objects"]["expired"] in (0, 1), report
     found = recovered_files(folder)
     assert found.keys() == expected.keys()
     for key, (headers, content) in expected.items():
@@ -360,8 +362,10 @@ def test_listings_come_back(cluster, tmp_path, fate):
     found = {(about["account"], about["container"]): about for about in told}
     for container in ("gold", "silver"):
         about = found["AUTH_test", container]
-        rows = [row["name"] for row in before[container][0]] + (["expired"] if container == "gold" else [])
-        assert about["rows"] == sorted(rows, key=str.encode), reports
+        rows = [row["name"] for row in before[container][0]]
+        # there until the expirer comes by
+        found_rows = [name for name in about["rows"] if name != "expired"]
+        assert found_rows == sorted(rows, key=str.encode), reports
         assert about["policy"] == (1 if container == "silver" else 0)
     if fate == "damaged":
         assert found["AUTH_test", "gold"]["metadata"]["X-Container-Read"] == ".r:*,.rlistings"
