@@ -1,8 +1,8 @@
 //! A partition's suffix hashes: `hashes.pkl`, and `hashes.invalid` where changes are noted for the next rehash.
 //!
-//! Replicators compare partitions by these. Every change of an object notes its suffix; a rehash folds the notes
-//! into the pickle under the partition's `.lock`, hashes what is stale without it, and writes the result only if
-//! nobody else changed the pickle meanwhile.
+//! Replicators compare partitions by these. Every change of an object notes its suffix; a rehash reads pickle and notes
+//! under the partition's `.lock`, hashes what is stale without it, and writes the result only if nobody else changed the
+//! pickle meanwhile; then it takes the notes that it read off their file.
 
 use super::cleanup::cleanup_as;
 use super::layout::Layout;
@@ -146,31 +146,43 @@ pub(super) fn is_own_file(name: &str) -> bool {
     name == PICKLE || name == INVALIDATIONS
 }
 
-/// Folds `hashes.invalid` into `hashes.pkl`.
-fn consolidate(partition: &Path) -> Result<Hashes, HashesError> {
-    // Notes are taken off their file only when they are in the pickle: with none to fold, what is read next is complete,
-    // and replicators that look at a partition again and again need no lock for it.
-    if std::fs::metadata(partition.join(INVALIDATIONS)).is_ok_and(|file| file.len() == 0) {
-        return Ok(Hashes::read(partition));
+/// A partition's hashes, and what was noted since they were written.
+struct Noted {
+    hashes: Hashes,
+    /// Suffixes that changed.
+    stale: Vec<String>,
+    /// How long the notes are.
+    len: u64,
+}
+
+impl Noted {
+    fn read(partition: &Path) -> Result<Self, HashesError> {
+        // Notes are taken off their file only when they are in the pickle: without any, what is read next is complete,
+        // and replicators that look at a partition again and again need no lock for it.
+        if std::fs::metadata(partition.join(INVALIDATIONS)).is_ok_and(|file| file.len() == 0) {
+            return Ok(Self { hashes: Hashes::read(partition), stale: Vec::new(), len: 0 });
+        }
+        let _lock = lock_dir(partition, LockOptions::default())?;
+        let path = partition.join(INVALIDATIONS);
+        let notes = match std::fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            other => other.map_err(at(&path))?,
+        };
+        let text = String::from_utf8_lossy(&notes);
+        let stale = text.lines().map(str::trim).filter(|line| is_suffix(line)).map(str::to_owned).collect();
+        Ok(Self { hashes: Hashes::read(partition), stale, len: notes.len() as u64 })
     }
-    let _lock = lock_dir(partition, LockOptions::default())?;
-    let mut hashes = Hashes::read(partition);
-    let path = partition.join(INVALIDATIONS);
-    let notes = match std::fs::read(&path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-        other => other.map_err(at(&path))?,
-    };
-    let notes = String::from_utf8_lossy(&notes);
-    let mut noted = notes.lines().map(str::trim).filter(|line| is_suffix(line)).peekable();
-    if noted.peek().is_some() {
-        hashes.by_suffix.extend(noted.map(|suffix| (suffix.to_owned(), None)));
-        hashes.write(partition)?;
+
+    /// Takes these notes off their file, now that the pickle has them. Where there are more by now all of them stay.
+    /// The partition is locked.
+    fn take_off(&self, partition: &Path) -> Result<(), HashesError> {
+        let path = partition.join(INVALIDATIONS);
+        let is_all = std::fs::metadata(&path).is_ok_and(|file| file.len() == self.len);
+        if self.len > 0 && is_all {
+            File::create(&path).map_err(at(&path))?;
+        }
+        Ok(())
     }
-    if !notes.is_empty() {
-        // all of them are in the pickle now
-        File::create(&path).map_err(at(&path))?;
-    }
-    Ok(hashes)
 }
 
 /// [`get_hashes_as`] of a policy whose objects are whole.
@@ -225,25 +237,22 @@ fn try_rehash(
     rules: Rules,
     hashed: &mut usize,
 ) -> Result<Option<Hashes>, HashesError> {
-    let (found, is_known) = match consolidate(dir) {
-        Ok(found) => {
-            let valid = found.valid;
-            (found, valid)
-        }
-        Err(error) => {
-            // which suffixes changed cannot be told: all are hashed
-            tracing::warn!(dir = %dir.display(), %error, "Unable to read suffix hashes");
-            (Hashes::read(dir), false)
-        }
-    };
-    let mut hashes = found.clone();
-    let mut modified = false;
+    let noted = Noted::read(dir);
+    let is_known = noted.as_ref().is_ok_and(|noted| noted.hashes.valid);
+    let noted = noted.unwrap_or_else(|error| {
+        // which suffixes changed cannot be told: all are hashed
+        tracing::warn!(dir = %dir.display(), %error, "Unable to read suffix hashes");
+        Noted { hashes: Hashes::read(dir), stale: Vec::new(), len: 0 }
+    });
+    let mut hashes = noted.hashes.clone();
+    let mut modified = noted.len > 0;
     if !is_known {
         hashes = Hashes { valid: true, ..Hashes::invalid() };
         let names = fs::list(dir).map_err(at(dir))?;
         hashes.by_suffix.extend(names.into_iter().filter(|n| is_suffix(n)).map(|n| (n, None)));
         modified = true;
     }
+    hashes.by_suffix.extend(noted.stale.iter().map(|suffix| (suffix.clone(), None)));
     hashes.by_suffix.extend(recalculate.iter().filter(|s| is_suffix(s)).map(|s| ((*s).to_owned(), None)));
     let stale: Vec<String> =
         hashes.by_suffix.iter().filter(|(_, h)| h.is_none()).map(|(s, _)| s.clone()).collect();
@@ -267,22 +276,22 @@ fn try_rehash(
         return Ok(Some(hashes));
     }
     let _lock = lock_dir(dir, LockOptions::default())?;
-    if Hashes::read(dir) != found {
+    if Hashes::read(dir) != noted.hashes {
         return Ok(None);
     }
     hashes.write(dir)?;
+    noted.take_off(dir)?;
     Ok(Some(hashes))
 }
 
 /// The hash over what decides the state of each object in the suffix, after cleaning it up; `None` where nothing
 /// is left of it.
 fn hash_suffix(device: &Path, dir: &Path, rules: Rules) -> io::Result<Option<SuffixHash>> {
-    let mut hash_dirs = match std::fs::read_dir(dir) {
+    let mut hash_dirs = match fs::list(dir) {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
-        Err(e) => return Err(e),
-        Ok(_) => fs::list(dir)?,
+        listed => listed?,
     };
     hash_dirs.sort();
     let mut hasher = SuffixHasher::new(rules.layout);
@@ -313,4 +322,28 @@ fn quarantine_unlistable(device: &Path, suffix: &Path, hash_dir: &Path, error: &
     let target = quarantine_dir(device, hash_dir).or_else(|_| quarantine_dir(device, suffix))?;
     tracing::error!(dir = %hash_dir.display(), target = %target.display(), %error, "Quarantined: cannot be listed");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_stay_until_the_pickle_has_them_all() {
+        let device = tempfile::tempdir().unwrap();
+        let partition = partition_dir(device.path(), 0, 7);
+        std::fs::create_dir_all(&partition).unwrap();
+        let note = |suffix: &str| invalidate_suffixes(device.path(), 0, 7, [suffix]).unwrap();
+        let notes = || std::fs::read_to_string(partition.join(INVALIDATIONS)).unwrap();
+        note("abc");
+        let noted = Noted::read(&partition).unwrap();
+        assert_eq!((&noted.stale[..], noted.len), (&["abc".to_owned()][..], 4));
+        assert!(!partition.join(PICKLE).exists(), "nothing is written for it");
+        note("def");
+        noted.take_off(&partition).unwrap();
+        assert_eq!(notes(), "abc\ndef\n", "what came since was not hashed");
+        get_hashes(device.path(), 0, 7, &[], Duration::from_secs(600)).unwrap();
+        assert_eq!(notes(), "");
+        assert!(Noted::read(&partition).unwrap().hashes.valid);
+    }
 }

@@ -9,6 +9,7 @@ mod changes;
 mod cleanup;
 mod filename;
 mod fileset;
+mod group_sync;
 pub mod hashes;
 mod layout;
 mod location;

@@ -2,15 +2,15 @@
 //! own would take several.
 //!
 //! The order is that of a single file: first its bytes and metadata are on disk, then it gets its name, then the name is
-//! on disk. What else the system holds back for the file system is written with them.
+//! on disk. What else the system holds back for the file system is written with them; and what others put in place
+//! meanwhile, by the same syncs (`group_sync`).
 
+use super::group_sync::GroupSync;
 use super::hashes::invalidate_suffixes;
 use super::location::partition_dir;
 use super::metadata::Metadata;
 use super::staged::Staged;
 use super::writer::{Named, WriteError, Writer};
-use rustix::fs::syncfs;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,7 @@ pub struct Together {
     device: PathBuf,
     policy: u32,
     partition: u64,
-    /// Opened before anything is written: a sync by it tells of every failure to write since.
-    root: File,
+    syncs: GroupSync,
     files: Vec<Result<Named, WriteError>>,
 }
 
@@ -29,8 +28,8 @@ impl Together {
     /// Begins, before a byte of the first file is written; `device` is the device's folder.
     pub fn begin(device: &Path, policy: u32, partition: u64) -> Result<Self, WriteError> {
         let failed = |source| WriteError::Io { dir: device.to_owned(), source };
-        let root = File::open(device).map_err(failed)?;
-        Ok(Self { device: device.to_owned(), policy, partition, root, files: Vec::new() })
+        let syncs = GroupSync::begin(device).map_err(failed)?;
+        Ok(Self { device: device.to_owned(), policy, partition, syncs, files: Vec::new() })
     }
 
     /// Adds a file of the partition, whose bytes are written, with its metadata.
@@ -59,7 +58,7 @@ impl Together {
     }
 
     fn sync(&self) -> Result<(), WriteError> {
-        syncfs(&self.root).map_err(|errno| self.failed(errno.into()))
+        self.syncs.sync().map_err(|error| self.failed(error))
     }
 
     fn note_suffixes(&self) -> Result<(), WriteError> {
