@@ -6,7 +6,9 @@ use crate::object::replication::{Hashes, PeerError, Peers, hashes_of};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use swiftlet_ring::Device;
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 /// How many jobs are looked at for partitions that a node has too, and how many of these it is asked for.
@@ -29,11 +31,13 @@ pub(super) struct Ahead {
     jobs: Vec<Job>,
     /// `None` while the node is being asked.
     told: Mutex<BTreeMap<Key, Option<Told>>>,
+    /// Tells those who wait for what a node is being asked.
+    answered: Notify,
 }
 
 impl Ahead {
     pub fn new(jobs: Vec<Job>) -> Self {
-        Self { jobs, told: Mutex::default() }
+        Self { jobs, told: Mutex::default(), answered: Notify::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -53,7 +57,7 @@ impl Ahead {
         node: &Device,
         own: &Hashes,
     ) -> Result<Hashes, PeerError> {
-        if let Some(told) = self.told.lock().remove(&(at, node.id)).flatten()
+        if let Some(told) = self.told_of((at, node.id)).await
             && let Some(hashes) = hashes_of(&told.pickled)
             && (told.at.elapsed() < FRESH || hashes == *own)
         {
@@ -69,6 +73,19 @@ impl Ahead {
         self.keep(next, answer.as_deref().unwrap_or_default());
         let found = answer?.into_iter().find(|(partition, _)| *partition == job.partition);
         found.and_then(|(_, pickled)| hashes_of(&pickled)).ok_or(PeerError::NoHashes)
+    }
+
+    /// What was said of it beforehand, waited for where the node is just being asked.
+    async fn told_of(&self, key: Key) -> Option<Told> {
+        loop {
+            let answered = self.answered.notified();
+            match self.told.lock().entry(key) {
+                Entry::Vacant(_) => return None,
+                Entry::Occupied(told) if told.get().is_some() => return told.remove(),
+                Entry::Occupied(_) => {}
+            }
+            answered.await;
+        }
     }
 
     /// The jobs after `at` whose partitions belong on `node` too, and of which it was not asked yet.
@@ -97,6 +114,7 @@ impl Ahead {
                 _ => drop(told.remove(&key)),
             }
         }
+        self.answered.notify_waiters();
     }
 
     /// Forgets what was said of the partition of the job `at`, which is over.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use swiftlet_storage::object::ObjectStore;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// What passes share.
@@ -68,6 +69,8 @@ pub(super) struct Pass<'a> {
     /// Which of ten passes it is.
     pub cycle: u64,
     pub tally: Tally,
+    /// As many partitions are sent at once as are configured; one more is compared with other nodes meanwhile.
+    pub turns: Semaphore,
     /// What log lines begin with.
     title: String,
     begun: Instant,
@@ -97,6 +100,7 @@ impl<'a> Pass<'a> {
             partitions,
             cycle,
             tally: Tally::default(),
+            turns: Semaphore::new(config.concurrency),
             title,
             begun: Instant::now(),
             next_ring_check: Mutex::new(Instant::now() + config.ring_check_interval),
@@ -138,7 +142,7 @@ impl<'a> Pass<'a> {
         let remaining = AtomicUsize::new(0);
         let jobs = Ahead::new(jobs);
         stream::iter(0..jobs.len())
-            .for_each_concurrent(self.shared.config.concurrency, |at| {
+            .for_each_concurrent(self.shared.config.concurrency + 1, |at| {
                 let (jobs, remaining) = (&jobs, &remaining);
                 async move {
                     if !self.work_on(jobs, at).await {
@@ -159,7 +163,10 @@ impl<'a> Pass<'a> {
         }
         let begun = Instant::now();
         let is_done = match job.is_handoff {
-            true => Revert::run(self, job).await,
+            true => {
+                let _turn = self.turns.acquire().await;
+                Revert::run(self, job).await
+            }
             false => {
                 Update::run(self, jobs, at).await;
                 true

@@ -134,7 +134,10 @@ impl<'a> Update<'a> {
         }
         self.count(|stats| stats.rsync += 1);
         let number = suffixes.len() as u64;
-        let pushed = self.push(node, suffixes).await;
+        let pushed = {
+            let _turn = self.pass.turns.acquire().await;
+            self.push(node, suffixes).await
+        };
         self.count(|stats| stats.suffix_sync += number);
         match pushed {
             Ok(()) => Met::Synced,

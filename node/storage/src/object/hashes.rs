@@ -257,7 +257,6 @@ fn try_rehash(
     let stale: Vec<String> =
         hashes.by_suffix.iter().filter(|(_, h)| h.is_none()).map(|(s, _)| s.clone()).collect();
     for suffix in stale {
-        modified = true;
         match hash_suffix(device, &dir.join(&suffix), rules) {
             Ok(Some(hash)) => {
                 *hashed += 1;
@@ -272,7 +271,8 @@ fn try_rehash(
             }
         }
     }
-    if !modified {
+    // What was hashed anew and is as it was needs no writing.
+    if !modified && hashes.by_suffix == noted.hashes.by_suffix {
         return Ok(Some(hashes));
     }
     let _lock = lock_dir(dir, LockOptions::default())?;
