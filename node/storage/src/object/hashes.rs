@@ -295,17 +295,24 @@ fn hash_suffix(device: &Path, dir: &Path, rules: Rules) -> io::Result<Option<Suf
     };
     hash_dirs.sort();
     let mut hasher = SuffixHasher::new(rules.layout);
+    let mut is_empty = true;
     for name in hash_dirs {
         let hash_dir = dir.join(name);
         match cleanup_as(&hash_dir, rules.layout, rules.reclaim_age) {
             Ok((_, names)) if names.is_empty() => {}
-            Ok((set, _)) => hasher.add(&set),
+            Ok((set, _)) => {
+                hasher.add(&set);
+                is_empty = false;
+            }
             Err(error) if is_damage(&error) => quarantine_unlistable(device, dir, &hash_dir, &error)?,
             Err(error) => return Err(error),
         }
     }
+    if !is_empty {
+        return Ok(Some(hasher.finish()));
+    }
     match std::fs::remove_dir(dir) {
-        // it was empty: as if it had never been
+        // as if it had never been
         Ok(()) => Ok(None),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(_) => Ok(Some(hasher.finish())),
