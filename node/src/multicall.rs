@@ -138,12 +138,22 @@ pub fn help() -> String {
     )
 }
 
-/// Does what the name we are called as asks for.
-pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+/// The command whose name we are called as.
+fn called_as(arguments: &[OsString]) -> Option<Command> {
     let called =
         arguments.first().map(Path::new).and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    match find(&called).filter(|command| called == command.program() || called.starts_with("swift-")) {
+    find(&called).filter(|command| called == command.program() || called.starts_with("swift-"))
+}
+
+/// Whether these arguments, with the name we are called as, are those of a daemon.
+pub fn is_daemon(arguments: &[OsString]) -> bool {
+    let named = || find(&arguments.get(1)?.to_string_lossy());
+    matches!(called_as(arguments).or_else(named), Some(Command::Daemon(_)))
+}
+
+/// Does what the name we are called as asks for.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    match called_as(&arguments) {
         Some(command) => command.run(arguments.into_iter().skip(1).collect()),
         None => cli::run(arguments),
     }
@@ -160,6 +170,13 @@ mod tests {
         assert_eq!(find("swift-ring-builder-safe"), Some(RING_BUILDER_SAFE));
         assert_eq!(find("swauth-add-user"), Some(Command::Swauth(SwauthCommand::AddUser)));
         assert_eq!(find("swift-nonsense"), None);
+    }
+
+    #[test]
+    fn daemons_are_known_by_either_name() {
+        let is = |words: &str| is_daemon(&words.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(is("/usr/bin/swift-object-replicator x.conf") && is("swiftlet object-replicator x.conf"));
+        assert!(!is("swift-object-server x.conf") && !is("swiftlet dev") && !is("swiftlet") && !is(""));
     }
 
     #[test]
