@@ -16,8 +16,8 @@ unsafe extern "C" {
 const MI_OPTION_PURGE_DELAY: c_int = 15;
 
 fn main() -> ExitCode {
-    // The allocator asks for huge pages, of which a few small requests then hold two mebibytes each: memory would be two
-    // to three times what is used. A kernel that has none to forbid says so, and nothing is lost.
+    // Of huge pages a few small requests would hold two mebibytes each, and memory be two to three times what is used. The
+    // allocator is built so that it asks for none; some systems give them unasked. A kernel that has none says so.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let arguments: Vec<_> = std::env::args_os().collect();
     if swiftlet::multicall::is_daemon(&arguments) {
