@@ -68,6 +68,8 @@ impl ClockWatch {
     /// Who does not say has none.
     async fn compare(&self) -> BTreeMap<String, Offset> {
         let asked = stream::iter(self.rings.servers()).map(|(ip, port)| async move {
+            // Once to have a connection, whose making would count as the way of the answer.
+            self.ask(&ip, port).await?;
             let offset = self.ask(&ip, port).await?;
             Some((format!("{}:{port}", bracketed(&ip)), offset))
         });

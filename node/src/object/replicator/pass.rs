@@ -157,14 +157,15 @@ impl<'a> Pass<'a> {
 
     /// Works on one; whether it is no handoff that could not be removed.
     async fn work_on(&self, jobs: &Ahead, at: usize) -> bool {
-        let job = jobs.job(at);
+        let job = jobs.begin(at);
         if self.is_aborted().await || !self.is_ready(job).await {
             return true;
         }
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         let is_done = match job.is_handoff {
             true => {
                 let _turn = self.turns.acquire().await;
+                begun = Instant::now();
                 Revert::run(self, job).await
             }
             false => {

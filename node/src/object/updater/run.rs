@@ -333,7 +333,7 @@ impl Daemon for ObjectUpdater {
         let shown = shown.into_iter().map(|(device, figures, _)| (device, figures));
         let now = json!(Timestamp::now().as_secs_f64());
         let figures = [
-            // as swift-recon-cron counts them, for who has no cron
+            // for who has no swift-recon-cron to count all there are
             ("async_pending", json!(left)),
             ("async_pending_last", now.clone()),
             // devices that are gone are forgotten

@@ -9,7 +9,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// How long disks may take, and whoever gathers before.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Label and value.
 type Label = (&'static str, String);
@@ -18,21 +25,29 @@ type Label = (&'static str, String);
 pub struct NodeMetrics {
     server: &'static str,
     recon: Answers,
+    /// One gathers at a time: where a disk does not answer, the others do without.
+    turn: Arc<Semaphore>,
 }
 
 impl NodeMetrics {
     /// For `server` (`object-server`), which tells `recon`.
     pub fn new(server: &'static str, recon: Answers) -> Self {
-        Self { server, recon }
+        Self { server, recon, turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
 #[async_trait]
 impl Figures for NodeMetrics {
     async fn registry(&self) -> Option<Registry> {
+        let turn = timeout(PATIENCE, self.turn.clone().acquire_owned()).await.ok()?.ok()?;
         let (server, recon) = (self.server, self.recon.clone());
         // Disks are asked, and may take their time.
-        tokio::task::spawn_blocking(move || Page::of(server, &recon)).await.ok()
+        let gathered = tokio::task::spawn_blocking(move || {
+            let page = Page::of(server, &recon);
+            drop(turn);
+            page
+        });
+        timeout(PATIENCE, gathered).await.ok()?.ok()
     }
 }
 

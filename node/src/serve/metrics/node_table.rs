@@ -81,8 +81,12 @@ pub(super) const AUDIT_DURATION: Figure = figure(
     &[],
     "How long the last pass over all databases took",
 );
-pub(super) const ASYNC_PENDINGS: Figure =
-    figure("async_pendings", None, &[], "Updates of containers that wait on this node's devices");
+pub(super) const ASYNC_PENDINGS: Figure = figure(
+    "async_pendings",
+    None,
+    &[],
+    "Updates that the object updater's last pass left on the devices, or swift-recon-cron found there",
+);
 pub(super) const ASYNC_PENDINGS_COUNTED: Figure = figure(
     "async_pendings_counted_timestamp",
     Some(Unit::Seconds),

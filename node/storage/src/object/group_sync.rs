@@ -6,11 +6,13 @@ use rustix::fs::syncfs;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Weak};
 
-/// Those that are in use, by the device's folder. None is kept longer than that: an open folder holds a device mounted.
-static IN_USE: LazyLock<Mutex<HashMap<PathBuf, Weak<Group>>>> = LazyLock::new(Mutex::default);
+/// Those that are in use, by the number of their file system, which no other has while a folder of it is open. None is
+/// kept longer than that: an open folder holds a device mounted.
+static IN_USE: LazyLock<Mutex<HashMap<u64, Weak<Group>>>> = LazyLock::new(Mutex::default);
 
 /// A file system that is to be synced, once or several times.
 #[derive(Debug)]
@@ -36,23 +38,33 @@ struct State {
     last_error: Option<i32>,
 }
 
+impl Group {
+    fn new(root: File) -> Self {
+        Self { root, state: Mutex::default(), ended: Condvar::new() }
+    }
+}
+
 impl GroupSync {
     /// Of the file system of `device`. Begins before anything is written that it is to sync.
     pub fn begin(device: &Path) -> io::Result<Self> {
-        let mut in_use = IN_USE.lock();
-        in_use.retain(|_, group| group.strong_count() > 0);
-        let known = in_use.get(device).and_then(Weak::upgrade);
-        let group = match known {
-            Some(group) => group,
-            None => {
-                let root = File::open(device)?;
-                let group = Arc::new(Group { root, state: Mutex::default(), ended: Condvar::new() });
-                in_use.insert(device.to_owned(), Arc::downgrade(&group));
+        // A disk that does not answer keeps nobody waiting but its own.
+        let root = File::open(device)?;
+        let number = root.metadata()?.dev();
+        let group = {
+            let mut in_use = IN_USE.lock();
+            in_use.retain(|_, group| group.strong_count() > 0);
+            in_use.get(&number).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let group = Arc::new(Group::new(root));
+                in_use.insert(number, Arc::downgrade(&group));
                 group
-            }
+            })
         };
+        Ok(Self::of(group))
+    }
+
+    fn of(group: Arc<Group>) -> Self {
         let failures_before = group.state.lock().failures;
-        Ok(Self { group, failures_before })
+        Self { group, failures_before }
     }
 
     /// Syncs all that was written until now. An error tells of anything that could not be written since this began,
@@ -90,12 +102,12 @@ mod tests {
     #[test]
     fn all_who_wait_share_one_sync() {
         let dir = tempfile::tempdir().unwrap();
-        let first = GroupSync::begin(dir.path()).unwrap();
+        let first = GroupSync::of(Arc::new(Group::new(File::open(dir.path()).unwrap())));
         // as if one was under way
         first.group.state.lock().begun = 1;
         std::thread::scope(|scope| {
             let waiting: Vec<_> = (0..8)
-                .map(|_| GroupSync::begin(dir.path()).unwrap())
+                .map(|_| GroupSync::of(first.group.clone()))
                 .map(|sync| scope.spawn(move || sync.sync()))
                 .collect();
             // Once all of them wait; a few that come late only make one more sync.
@@ -115,17 +127,25 @@ mod tests {
     #[test]
     fn a_failure_is_everybodys_who_had_begun() {
         let dir = tempfile::tempdir().unwrap();
-        let before = GroupSync::begin(dir.path()).unwrap();
+        let before = GroupSync::of(Arc::new(Group::new(File::open(dir.path()).unwrap())));
         {
             let mut state = before.group.state.lock();
             (state.failures, state.last_error) = (1, Some(libc_eio()));
         }
-        let after = GroupSync::begin(dir.path()).unwrap();
+        let after = GroupSync::of(before.group.clone());
         assert_eq!(before.sync().unwrap_err().raw_os_error(), Some(libc_eio()));
         after.sync().unwrap();
-        drop((before, after));
+    }
+
+    #[test]
+    fn writers_of_one_file_system_are_a_group() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        let one = GroupSync::begin(dir.path()).unwrap();
+        let other = GroupSync::begin(&dir.path().join("sub")).unwrap();
+        assert!(Arc::ptr_eq(&one.group, &other.group));
+        one.sync().unwrap();
         assert!(GroupSync::begin(&dir.path().join("none")).is_err());
-        assert!(IN_USE.lock().get(dir.path()).is_none_or(|group| group.strong_count() == 0), "it is closed");
     }
 
     fn libc_eio() -> i32 {

@@ -14,7 +14,8 @@ use crate::lock::{LockError, LockOptions, lock_dir};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use swiftlet_types::pickle::{self, Dict, Value};
@@ -153,6 +154,8 @@ struct Noted {
     stale: Vec<String>,
     /// How long the notes are.
     len: u64,
+    /// Their file, where there is one.
+    file: Option<File>,
 }
 
 impl Noted {
@@ -160,29 +163,55 @@ impl Noted {
         // Notes are taken off their file only when they are in the pickle: without any, what is read next is complete,
         // and replicators that look at a partition again and again need no lock for it.
         if std::fs::metadata(partition.join(INVALIDATIONS)).is_ok_and(|file| file.len() == 0) {
-            return Ok(Self { hashes: Hashes::read(partition), stale: Vec::new(), len: 0 });
+            return Ok(Self::nothing(partition));
         }
         let _lock = lock_dir(partition, LockOptions::default())?;
         let path = partition.join(INVALIDATIONS);
-        let notes = match std::fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        let mut file = match File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::nothing(partition)),
             other => other.map_err(at(&path))?,
         };
+        let mut notes = Vec::new();
+        file.read_to_end(&mut notes).map_err(at(&path))?;
         let text = String::from_utf8_lossy(&notes);
         let stale = text.lines().map(str::trim).filter(|line| is_suffix(line)).map(str::to_owned).collect();
-        Ok(Self { hashes: Hashes::read(partition), stale, len: notes.len() as u64 })
+        Ok(Self { hashes: Hashes::read(partition), stale, len: notes.len() as u64, file: Some(file) })
     }
 
-    /// Takes these notes off their file, now that the pickle has them. Where there are more by now all of them stay.
-    /// The partition is locked.
+    fn nothing(partition: &Path) -> Self {
+        Self { hashes: Hashes::read(partition), stale: Vec::new(), len: 0, file: None }
+    }
+
+    /// Takes these notes off their file, now that the pickle has them; those that came since stay. The partition is
+    /// locked.
     fn take_off(&self, partition: &Path) -> Result<(), HashesError> {
         let path = partition.join(INVALIDATIONS);
-        let is_all = std::fs::metadata(&path).is_ok_and(|file| file.len() == self.len);
-        if self.len > 0 && is_all {
-            File::create(&path).map_err(at(&path))?;
-        }
-        Ok(())
+        let Some(file) = self.file.as_ref().filter(|file| is_at(file, &path)) else { return Ok(()) };
+        let taken = match file.metadata() {
+            Ok(now) if now.len() > self.len => {
+                let mut since = vec![0; (now.len() - self.len) as usize];
+                // In one step, or whoever is killed meanwhile loses notes.
+                file.read_exact_at(&mut since, self.len).and_then(|()| {
+                    let (mut kept, temporary) = fs::create_temporary(partition)?;
+                    kept.write_all(&since).and_then(|()| std::fs::rename(&temporary, &path)).inspect_err(
+                        |_| {
+                            fs::remove_quietly(&temporary);
+                        },
+                    )
+                })
+            }
+            Ok(_) => File::create(&path).map(drop),
+            Err(error) => Err(error),
+        };
+        taken.map_err(at(&path))
     }
+}
+
+/// Whether `path` is still that of the open `file`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same =
+        |now: std::fs::Metadata, own: std::fs::Metadata| (now.dev(), now.ino()) == (own.dev(), own.ino());
+    std::fs::metadata(path).and_then(|now| Ok(same(now, file.metadata()?))).unwrap_or(false)
 }
 
 /// [`get_hashes_as`] of a policy whose objects are whole.
@@ -242,7 +271,7 @@ fn try_rehash(
     let noted = noted.unwrap_or_else(|error| {
         // which suffixes changed cannot be told: all are hashed
         tracing::warn!(dir = %dir.display(), %error, "Unable to read suffix hashes");
-        Noted { hashes: Hashes::read(dir), stale: Vec::new(), len: 0 }
+        Noted::nothing(dir)
     });
     let mut hashes = noted.hashes.clone();
     let mut modified = noted.len > 0;
@@ -348,7 +377,9 @@ mod tests {
         assert!(!partition.join(PICKLE).exists(), "nothing is written for it");
         note("def");
         noted.take_off(&partition).unwrap();
-        assert_eq!(notes(), "abc\ndef\n", "what came since was not hashed");
+        assert_eq!(notes(), "def\n", "what came since was not hashed");
+        noted.take_off(&partition).unwrap();
+        assert_eq!(notes(), "def\n", "they are others of the same length");
         get_hashes(device.path(), 0, 7, &[], Duration::from_secs(600)).unwrap();
         assert_eq!(notes(), "");
         assert!(Noted::read(&partition).unwrap().hashes.valid);
