@@ -3,8 +3,10 @@ all in one is started, used, reloaded and stopped by our swift-init, and what it
 
 import pathlib
 import re
+import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 RUN = pathlib.Path("/var/run/swift")
@@ -19,10 +21,28 @@ def call(*command, code=0):
 
 
 def request(method, url, body=None, headers=None):
-    """The answer and its headers."""
+    """The answer and its headers; asked again after a 503, as every client of Swift does."""
     asked = urllib.request.Request(url, data=body, method=method, headers=headers or {})
-    with urllib.request.urlopen(asked, timeout=30) as answer:
-        return answer.read(), answer.headers
+    for pause_s in (1, 2, 4, None):
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                return answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or pause_s is None:
+                raise
+            time.sleep(pause_s)
+
+
+def await_listener(port):
+    """Until something on this machine takes connections at the port."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def pid_files():
@@ -33,6 +53,7 @@ def pid_files():
 def main():
     # Where the configuration has tokens kept; it ends with the machine.
     subprocess.Popen(["memcached", "-l", "127.0.0.1", "-p", "11211", "-u", "root"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    await_listener(11211)
     started = call("swift-init", "main", "start")
     assert len(re.findall("^Starting ", started, re.M)) == len(SERVERS), started
     assert pid_files() == sorted(SERVERS)

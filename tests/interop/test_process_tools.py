@@ -111,12 +111,26 @@ object stop -x
 """.strip().splitlines()
 
 
+ATTEMPTS = 4
+
+
 @pytest.mark.parametrize("programs", ["ours", "python"])
 def test_swift_init_says_and_does_what_pythons_does(tmp_path, programs):
+    """How soon a server that was told to end is gone decides what either tool sees: where they saw different things, both
+    begin with servers that run, and are called again."""
     with machine(tmp_path / "ours", programs) as ours, machine(tmp_path / "python", programs) as python, ThreadPoolExecutor() as pool:
+        def both(*call):
+            answers = pool.map(lambda on, tool: said_by(on, tool, "swift-init", *call), (ours, python), ("ours", "python"))
+            return list(zip(answers, map(pid_files, (ours, python))))
+
         for call in CALLS:
-            answers = pool.map(lambda on, tool: said_by(on, tool, "swift-init", *call.split()), (ours, python), ("ours", "python"))
-            told = list(zip(answers, map(pid_files, (ours, python))))
+            told = both(*call.split())
+            for _ in range(1, ATTEMPTS):
+                if told[0] == told[1]:
+                    break
+                both("object", "stop")
+                both("object", "start")
+                told = both(*call.split())
             assert told[0] == told[1], call
 
 
