@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// An answer longer than this is no pod's status.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 
 /// Why there is no answer to use.
 #[derive(Debug, thiserror::Error)]

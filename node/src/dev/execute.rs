@@ -23,8 +23,13 @@ const MOST_PASSES: usize = 20;
 const NEVER: [HoldReason; 2] = [HoldReason::IdentityMissing, HoldReason::RingRefused];
 /// At a start what leaves is refused too, because nodes that nobody asks for would not be started; of a cluster that
 /// runs they go on.
-const NEVER_AT_START: [HoldReason; 3] =
-    [HoldReason::DrainNotBuilt, HoldReason::IdentityMissing, HoldReason::RingRefused];
+const NEVER_AT_START: [HoldReason; 5] = [
+    HoldReason::Draining,
+    HoldReason::DrainRefused,
+    HoldReason::DrainUnseen,
+    HoldReason::IdentityMissing,
+    HoldReason::RingRefused,
+];
 
 /// The cluster and what runs of it.
 pub(super) struct Executor {
@@ -183,6 +188,24 @@ impl Executor {
             Step::PublishRings(rings) => self.publish_rings(rings).await,
             Step::GrowDevice { node, device, size_bytes, .. } => self.grow_device(node, device, *size_bytes),
             Step::StartNode(node) | Step::RestartNode(node) => self.start_node(node).await,
+            Step::RemoveNode { node, .. } => {
+                if let Some(servers) = self.nodes.remove(node) {
+                    servers.stop().await;
+                }
+                self.running.nodes.remove(node);
+                self.state.nodes.remove(node);
+                self.state.save(&self.home)
+            }
+            Step::RemoveDevice { node, device, .. } => {
+                if let Some(record) = self.state.nodes.get_mut(node) {
+                    record.devices.remove(device);
+                }
+                self.state.save(&self.home)
+            }
+            Step::ReplaceDevices(step) => {
+                Err(DevError::Refused(format!("{}: no disk to replace", step.node)))
+            }
+            Step::ReleaseZone { .. } => Ok(()),
             Step::StartProxies(pool) | Step::RestartProxies(pool) => self.start_proxies(pool).await,
             Step::ScaleProxies(pool) => {
                 // One process is the whole pool, whatever number was asked for.
@@ -204,7 +227,7 @@ impl Executor {
         for (name, ring) in &next.rings {
             self.home.write_etc(format!("{name}.builder"), &ring.builder)?;
             self.home.write_etc(format!("{name}.ring.gz"), &ring.ring)?;
-            self.state.ring_moves.insert(name.clone(), ring.moves);
+            self.state.rings.insert(name.clone());
         }
         self.state.ring_generation = next.generation;
         self.state.save(&self.home)?;

@@ -3,7 +3,7 @@
 use super::DevError;
 use super::home::Home;
 use super::state::State;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use swiftlet_plan::world::{
     NodeAddress, ObservedDevice, ObservedNode, ObservedProxies, PublishedRing, PublishedRings, World,
 };
@@ -32,7 +32,11 @@ pub(super) fn observe(home: &Home, state: &State, running: &Running) -> Result<W
     let started = |(_, record): &(&String, &super::state::NodeRecord)| record.has_devices();
     let node = |name: &String, record: &super::state::NodeRecord| {
         let running = running.nodes.get(name);
-        let device = |bytes: &u64| ObservedDevice { requested_bytes: *bytes, real_bytes: None };
+        let device = |bytes: &u64| ObservedDevice {
+            requested_bytes: *bytes,
+            mounted: running.is_some(),
+            ..ObservedDevice::default()
+        };
         ObservedNode {
             zone: record.zone.clone(),
             revision: running.map(|node| node.revision.clone()).unwrap_or_default(),
@@ -42,6 +46,7 @@ pub(super) fn observe(home: &Home, state: &State, running: &Running) -> Result<W
             restarted_at_s: None,
             ring_generation: running.map(|_| generation),
             devices: record.devices.iter().map(|(name, bytes)| (name.clone(), device(bytes))).collect(),
+            ..ObservedNode::default()
         }
     };
     let proxies = running.proxies.iter().map(|(pool, (revision, replicas))| {
@@ -50,6 +55,7 @@ pub(super) fn observe(home: &Home, state: &State, running: &Running) -> Result<W
             replicas: *replicas,
             ready: *replicas,
             ring_generations: vec![generation],
+            scaled_by_others: false,
         };
         (pool.clone(), observed)
     });
@@ -71,6 +77,7 @@ pub(super) fn observe(home: &Home, state: &State, running: &Running) -> Result<W
             })
             .collect(),
         zones_changed_at_s: 0,
+        rollout: None,
     })
 }
 
@@ -80,15 +87,13 @@ fn published_rings(home: &Home, state: &State) -> Result<Option<PublishedRings>,
         return Ok(None);
     }
     let mut rings = BTreeMap::new();
-    let names: BTreeSet<&String> = state.ring_moves.keys().collect();
-    for name in names {
+    for name in &state.rings {
         let file = format!("{name}.builder");
         let Some(builder) = home.read_etc(&file)? else {
             let why = "it is gone, and nothing else tells where the data is; bring it back".to_string();
             return Err(DevError::Damaged { path: home.etc().join(file), why });
         };
-        let moves = state.ring_moves.get(name).copied().unwrap_or_default();
-        rings.insert(name.clone(), PublishedRing { builder, moves });
+        rings.insert(name.clone(), PublishedRing { builder });
     }
     Ok(Some(PublishedRings { generation: state.ring_generation, rings }))
 }

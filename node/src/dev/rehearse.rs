@@ -60,7 +60,7 @@ impl<'a> Stage<'a> {
             Step::PublishRings(rings) => Some(rings),
             _ => None,
         });
-        for name in state.ring_moves.keys() {
+        for name in &state.rings {
             let file = format!("{name}.ring.gz");
             if let Some(ring) = self.home.read_etc(&file)? {
                 self.write(&file, &ring)?;
@@ -69,7 +69,7 @@ impl<'a> Stage<'a> {
         for (name, ring) in published.iter().flat_map(|rings| &rings.rings) {
             self.write(&format!("{name}.ring.gz"), &ring.ring)?;
         }
-        Ok(published.is_some() || !state.ring_moves.is_empty())
+        Ok(published.is_some() || !state.rings.is_empty())
     }
 
     /// The first node of each Zone speaks for the others: they differ in addresses alone.

@@ -3,14 +3,14 @@
 use super::DevError;
 use super::home::Home;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use swiftlet_plan::resources::ServerPorts;
 
 /// The file in `etc`.
 const FILE: &str = "dev.json";
 /// Raised when the file's meaning changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub(super) struct State {
     cluster: String,
     /// Counts the publications of the rings; 0 before the first.
     pub(super) ring_generation: u64,
-    /// How often each ring was rebalanced after its first time.
-    pub(super) ring_moves: BTreeMap<String, u32>,
+    /// The names of the rings.
+    pub(super) rings: BTreeSet<String>,
     /// The nodes, by name.
     pub(super) nodes: BTreeMap<String, NodeRecord>,
     /// The ports of the pools of proxies beside the cluster's own, by name.
@@ -55,7 +55,7 @@ impl State {
                 format: FORMAT,
                 cluster: cluster.to_string(),
                 ring_generation: 0,
-                ring_moves: BTreeMap::new(),
+                rings: BTreeSet::new(),
                 nodes: BTreeMap::new(),
                 pool_ports: BTreeMap::new(),
             });

@@ -3,6 +3,7 @@
 //! Nothing here is shared with the planner's reasoning: it looks at the steps, the world and the rings' tables.
 //! An executor carries out no plan with a violation, and vets disruptive steps once more against a fresh look.
 
+mod removals;
 mod rings;
 
 use crate::plan::{NodeStep, Plan, Step};
@@ -32,6 +33,10 @@ pub enum Rule {
     OneZoneAtATime,
     /// No more nodes of a Zone are down than may be.
     MaxUnavailable,
+    /// Nothing goes that is in a ring or may hold data.
+    NothingGoesWithData,
+    /// A replica that still exists is given up only while all others are whole.
+    OneReplicaAtATime,
     /// Proxies change after all nodes.
     ProxiesLast,
     /// Volumes never shrink.
@@ -45,17 +50,19 @@ pub enum Rule {
 /// What is wrong with `plan`, if anything.
 pub fn check(cluster: &ValidatedCluster, world: &World, plan: &Plan) -> Vec<Violation> {
     let mut violations = Violations(Vec::new());
+    let cluster = &plan.completed(cluster);
     let identity_gone = world.has_data && (cluster.hash_path.is_none() || world.rings.is_none());
     if identity_gone && !plan.steps.is_empty() {
         violations.add(Rule::IdentityIsNeverForked, "data exists, its hash path or rings do not");
     }
     let restarted = restarted_nodes(world, plan);
     check_zones(cluster, world, &restarted, &mut violations);
+    removals::check(cluster, world, plan, &mut violations);
     let mut has_rings = world.rings.is_some();
     for (i, step) in plan.steps.iter().enumerate() {
         match step {
             Step::PublishRings(next) => {
-                rings::check(world, next, &mut violations);
+                rings::check((cluster, world), next, &mut violations);
                 has_rings = true;
             }
             Step::StartNode(_) | Step::StartProxies(_) if !has_rings => {

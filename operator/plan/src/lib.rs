@@ -6,6 +6,7 @@
 pub mod check;
 pub mod conf;
 pub mod documents;
+mod leaving;
 pub mod plan;
 pub mod report;
 pub mod resources;

@@ -3,16 +3,21 @@
 //! Steps are Swift's and the cluster's, never Kubernetes' objects; an executor carries them out in order, each
 //! idempotent and safe to be killed after. What is not done now is held, with the reason.
 
+mod gate;
 mod held;
+mod leave;
 mod nodes;
 mod proxies;
+mod replace;
+mod roll;
 
 pub(crate) use held::time_of_day;
 pub use held::{Held, HoldReason};
 
-use crate::rings;
-use crate::validate::ValidatedCluster;
-use crate::world::World;
+use crate::leaving::Leaving;
+use crate::rings::{self, LoadedRings};
+use crate::validate::{ValidatedCluster, ValidatedDevice};
+use crate::world::{Rollout, World};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,6 +28,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What waits, and for what.
     pub held: Vec<Held>,
+    /// The rollout that is under way, to be kept until the next plan.
+    pub rollout: Option<Rollout>,
+    /// Devices that nodes keep although nobody asks for them, until they are empty, by node.
+    pub kept: BTreeMap<String, Vec<ValidatedDevice>>,
 }
 
 /// Something to do.
@@ -45,6 +54,35 @@ pub enum Step {
     StartNode(NodeStep),
     /// Stop a node and start it with its new revision.
     RestartNode(NodeStep),
+    /// Give a node empty volumes in place of those it has: they are lost, or a person asks for it.
+    ReplaceDevices(ReplaceStep),
+    /// Stop a node that holds nothing any more, and forget it.
+    RemoveNode {
+        /// The Zone.
+        zone: String,
+        /// The node.
+        node: String,
+        /// Its devices.
+        devices: Vec<String>,
+        /// Whether their volumes go too.
+        delete_volumes: bool,
+    },
+    /// Forget a device that its node runs without.
+    RemoveDevice {
+        /// The Zone.
+        zone: String,
+        /// The node.
+        node: String,
+        /// The device.
+        device: String,
+        /// Whether its volume goes too.
+        delete_volume: bool,
+    },
+    /// Let a Zone go that is being deleted: nothing of it is left.
+    ReleaseZone {
+        /// The Zone.
+        zone: String,
+    },
     /// Make a pool of proxies that does not exist yet.
     StartProxies(ProxyStep),
     /// Have more or fewer proxies of the revision they run.
@@ -76,8 +114,6 @@ pub struct BuiltRing {
     pub builder: Vec<u8>,
     /// The `.ring.gz` file.
     pub ring: Vec<u8>,
-    /// How often it was rebalanced after its first time, this one counted.
-    pub moves: u32,
 }
 
 /// A node to start.
@@ -89,6 +125,17 @@ pub struct NodeStep {
     pub node: String,
     /// What it starts with.
     pub revision: String,
+}
+
+/// Volumes to replace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplaceStep {
+    /// The Zone.
+    pub zone: String,
+    /// The node.
+    pub node: String,
+    /// The devices, each with how often it will have been replaced.
+    pub devices: BTreeMap<String, u32>,
 }
 
 /// Proxies to start.
@@ -109,9 +156,23 @@ pub fn plan(cluster: &ValidatedCluster, world: &World, now_s: i64) -> Plan {
         plan.hold_identity(cluster);
         return plan;
     }
-    let has_rings = rings::plan(cluster, world, now_s, &mut plan) || world.rings.is_some();
-    nodes::plan(cluster, world, now_s, has_rings, &mut plan);
-    proxies::plan(cluster, world, has_rings, &mut plan);
+    let rings = match LoadedRings::read(world) {
+        Ok(rings) => rings,
+        Err(message) => {
+            plan.hold("PublishRings", "rings", None, HoldReason::RingRefused, message);
+            return plan;
+        }
+    };
+    let leaving = Leaving::find(cluster, world, &rings);
+    plan.kept = leaving.kept.clone();
+    let cluster = &plan.completed(cluster);
+    let has_rings =
+        rings::plan(cluster, world, (&rings, &leaving), now_s, &mut plan) || world.rings.is_some();
+    leave::plan(cluster, world, &rings, &mut plan);
+    nodes::plan(cluster, world, has_rings, &mut plan);
+    replace::plan(cluster, world, &mut plan);
+    roll::plan(cluster, world, now_s, &mut plan);
+    proxies::plan(cluster, world, (has_rings, now_s), &mut plan);
     plan
 }
 
@@ -119,6 +180,19 @@ impl Plan {
     /// Whether there is nothing to do and nothing to wait for.
     pub fn is_settled(&self) -> bool {
         self.steps.is_empty() && self.held.is_empty()
+    }
+
+    /// `cluster` as an executor builds it: nodes keep leaving devices until those are empty, and have none that are dead.
+    pub fn completed(&self, cluster: &ValidatedCluster) -> ValidatedCluster {
+        let mut cluster = cluster.clone();
+        for node in cluster.zones.iter_mut().flat_map(|zone| &mut zone.nodes) {
+            let kept = self.kept.get(&node.name).into_iter().flatten();
+            let kept = kept.filter(|kept| !node.devices.iter().any(|device| device.name == kept.name));
+            let kept: Vec<ValidatedDevice> = kept.cloned().collect();
+            node.devices.retain(|device| !device.failed);
+            node.devices.extend(kept);
+        }
+        cluster
     }
 
     /// Holds a step back.
@@ -157,6 +231,10 @@ impl Step {
             Self::GrowDevice { .. } => "GrowDevice",
             Self::StartNode(_) => "StartNode",
             Self::RestartNode(_) => "RestartNode",
+            Self::ReplaceDevices(_) => "ReplaceDevices",
+            Self::RemoveNode { .. } => "RemoveNode",
+            Self::RemoveDevice { .. } => "RemoveDevice",
+            Self::ReleaseZone { .. } => "ReleaseZone",
             Self::StartProxies(_) => "StartProxies",
             Self::ScaleProxies(_) => "ScaleProxies",
             Self::RestartProxies(_) => "RestartProxies",
@@ -178,6 +256,17 @@ impl fmt::Display for Step {
             Self::StartNode(step) | Self::RestartNode(step) => {
                 write!(f, "{name} {} revision {}", step.node, step.revision)
             }
+            Self::ReplaceDevices(step) => {
+                let devices: Vec<&str> = step.devices.keys().map(String::as_str).collect();
+                write!(f, "{name} {}: {}", step.node, devices.join(", "))
+            }
+            Self::RemoveNode { node, delete_volumes, .. } => {
+                write!(f, "{name} {node}, its volumes {}", fate(*delete_volumes))
+            }
+            Self::RemoveDevice { node, device, delete_volume, .. } => {
+                write!(f, "{name} {device} of {node}, its volume {}", fate(*delete_volume))
+            }
+            Self::ReleaseZone { zone } => write!(f, "{name} {zone}"),
             Self::StartProxies(step) | Self::ScaleProxies(step) | Self::RestartProxies(step) => {
                 write!(f, "{name} {}: {} of revision {}", step.pool, step.replicas, step.revision)
             }
@@ -186,10 +275,13 @@ impl fmt::Display for Step {
     }
 }
 
+fn fate(deleted: bool) -> &'static str {
+    if deleted { "deleted" } else { "kept" }
+}
+
 impl fmt::Debug for BuiltRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { builder, ring, moves } = self;
-        write!(f, "BuiltRing({} + {} bytes, {moves} moves)", builder.len(), ring.len())
+        write!(f, "BuiltRing({} + {} bytes)", self.builder.len(), self.ring.len())
     }
 }
 

@@ -6,7 +6,7 @@ mod conditions;
 mod words;
 
 use crate::plan::Plan;
-use crate::resources::{SwiftClusterStatus, ZoneStatus};
+use crate::resources::{RolloutStatus, SwiftClusterStatus, ZoneStatus};
 use crate::validate::{Desired, Problem, Subject, Validation};
 use crate::world::World;
 use conditions::Conditions;
@@ -93,6 +93,11 @@ fn cluster_status(findings: Findings<'_>) -> SwiftClusterStatus {
         used: words::used(findings.usage.values(), &old.used),
         version: release.version.clone(),
         image: release.image.clone(),
+        rollout: plan.rollout.as_ref().map(|rollout| RolloutStatus {
+            target: rollout.target.clone(),
+            async_pendings: rollout.async_pendings,
+            quarantined: rollout.quarantined,
+        }),
     }
 }
 

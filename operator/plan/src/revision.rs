@@ -3,21 +3,38 @@
 //! A revision is taken over what people asked for, not over what an operator renders from it: a newer operator,
 //! which may render differently, restarts nothing by itself.
 
+use crate::resources::ConfigFiles;
 use crate::validate::{ProxyPool, ValidatedCluster, ValidatedNode, ValidatedZone};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// The revision of `node` of `zone`.
 pub fn of_node(cluster: &ValidatedCluster, zone: &ValidatedZone, node: &ValidatedNode) -> String {
     let devices: Vec<&str> = node.devices.iter().map(|device| device.name.as_str()).collect();
-    let shared = (&cluster.version, &cluster.image, &cluster.policies, &cluster.config);
-    short_hash(&(shared, zone.region, zone.zone, &zone.config, &zone.placement, devices))
+    let shared = (&cluster.version, &cluster.image, &cluster.policies, read_by_nodes(&cluster.config));
+    short_hash(&(shared, zone.region, zone.zone, read_by_nodes(&zone.config), &zone.placement, devices))
 }
 
 /// The revision of the proxies of `pool`.
 pub fn of_proxies(cluster: &ValidatedCluster, pool: &ProxyPool) -> String {
-    let shared = (&cluster.version, &cluster.image, &cluster.policies, &cluster.config);
-    short_hash(&(shared, &cluster.auth, &pool.config, &pool.tls_secret_name))
+    let shared = (&cluster.version, &cluster.image, &cluster.policies, read_by_proxies(&cluster.config));
+    short_hash(&(shared, &cluster.auth, read_by_proxies(&pool.config), &pool.tls_secret_name))
+}
+
+/// The file that proxies read and nodes do not.
+const PROXY_FILE: &str = "proxy-server.conf";
+/// The file that everybody reads.
+const SHARED_FILE: &str = "swift.conf";
+
+/// What of `config` restarts a node.
+fn read_by_nodes(config: &ConfigFiles) -> Vec<(&String, &BTreeMap<String, BTreeMap<String, String>>)> {
+    config.iter().filter(|(file, _)| *file != PROXY_FILE).collect()
+}
+
+/// What of `config` restarts a proxy.
+fn read_by_proxies(config: &ConfigFiles) -> Vec<(&String, &BTreeMap<String, BTreeMap<String, String>>)> {
+    config.iter().filter(|(file, _)| *file == PROXY_FILE || *file == SHARED_FILE).collect()
 }
 
 /// Debug text is stable for the plain data that is hashed here, and never leaves this function.

@@ -1,17 +1,20 @@
 //! When rings are built, rebalanced and published.
 //!
-//! A ring is rebalanced once for all that changed, and only when everybody holds the last one. As nothing moves
-//! data yet, a ring in use is rebalanced a single time after its first: then each partition has moved one
-//! replica at most, and the others still hold the data.
+//! A ring in use is rebalanced once for all that changed, and only when everybody holds the last one and has brought
+//! the data after ([`wait`]). A device that is dead leaves it at once: waiting would bring nothing back.
 
 mod build;
+mod loaded;
 mod members;
+mod wait;
 
 pub(crate) use build::table_of;
+pub(crate) use loaded::{LoadedRing, LoadedRings};
+pub(crate) use members::Members;
 
-use crate::plan::{BuiltRing, HoldReason, Plan, RingGeneration, Step, time_of_day};
-use crate::revision;
-use crate::validate::{RingSettings, ValidatedCluster, ValidatedNode, ValidatedZone};
+use crate::leaving::Leaving;
+use crate::plan::{BuiltRing, HoldReason, Plan, RingGeneration, Step};
+use crate::validate::{RingSettings, ValidatedCluster};
 use crate::world::{PublishedRing, PublishedRings, World};
 use build::{Built, Change};
 use std::collections::BTreeMap;
@@ -25,32 +28,37 @@ pub fn made_again(published: &PublishedRings) -> Result<BTreeMap<String, BuiltRi
 pub const QUIET_S: i64 = 5;
 
 /// Plans the rings; whether `plan` now publishes some.
-pub(crate) fn plan(cluster: &ValidatedCluster, world: &World, now_s: i64, plan: &mut Plan) -> bool {
+pub(crate) fn plan(
+    cluster: &ValidatedCluster,
+    world: &World,
+    (rings, leaving): (&LoadedRings, &Leaving),
+    now_s: i64,
+    plan: &mut Plan,
+) -> bool {
     let old = world.rings.as_ref().map(|rings| &rings.rings);
     if old.is_none() && is_first_too_early(cluster, world, now_s, plan) {
         return false;
     }
+    for (node, reason) in &leaving.refused {
+        let zone = world.nodes.get(node).map(|seen| seen.zone.as_str());
+        plan.hold("DrainNode", node, zone, HoldReason::DrainRefused, format!("{node} stays: {reason}"));
+    }
     let mut built = BTreeMap::new();
     let mut changes = Vec::new();
-    for ring in &cluster.rings {
-        let next = match old.and_then(|rings| rings.get(&ring.name)) {
-            None => build::first(cluster, world, ring, now_s).map(Some),
-            Some(published) => next_of(cluster, world, (ring, published), now_s, plan),
+    for settings in all_settings(cluster, rings) {
+        let next = match rings.get(&settings.name) {
+            None => build::first(cluster, world, &settings, now_s).map(Some),
+            Some(ring) => next_of(cluster, world, leaving, (&settings, ring), now_s, plan),
         };
         match next {
             Ok(Some(next)) => {
-                changes.push(format!("{}: {}", ring.name, next.summary));
-                built.insert(ring.name.clone(), next.ring);
+                changes.push(format!("{}: {}", settings.name, next.summary));
+                built.insert(settings.name, next.ring);
             }
             Ok(None) => {}
             Err(message) => {
-                plan.hold(
-                    "PublishRings",
-                    &ring.name,
-                    None,
-                    HoldReason::RingRefused,
-                    format!("ring {}: {message}", ring.name),
-                );
+                let message = format!("ring {}: {message}", settings.name);
+                plan.hold("PublishRings", &settings.name, None, HoldReason::RingRefused, message);
                 return false;
             }
         }
@@ -78,7 +86,7 @@ pub(crate) fn plan(cluster: &ValidatedCluster, world: &World, now_s: i64, plan: 
 /// The first rings decide where everything goes: they wait for Zones that can hold all replicas and stand still.
 fn is_first_too_early(cluster: &ValidatedCluster, world: &World, now_s: i64, plan: &mut Plan) -> bool {
     for ring in &cluster.rings {
-        let devices = members::wanted(cluster, world, ring).len();
+        let devices = members::wanted(cluster, world, &ring.name).len();
         let needed = ring.replicas.ceil() as usize;
         if devices < needed {
             let message = format!(
@@ -100,75 +108,66 @@ fn is_first_too_early(cluster: &ValidatedCluster, world: &World, now_s: i64, pla
     false
 }
 
+/// What each ring is built with: of a policy that is no longer asked for, what it was built with last.
+fn all_settings(cluster: &ValidatedCluster, rings: &LoadedRings) -> Vec<RingSettings> {
+    let gone = rings.iter().filter(|(name, _)| !cluster.rings.iter().any(|ring| ring.name == *name));
+    let gone = gone.map(|(name, ring)| RingSettings {
+        name: name.to_string(),
+        part_power: u8::try_from(ring.builder.part_power()).unwrap_or(u8::MAX),
+        replicas: ring.builder.replicas(),
+        min_part_hours: u16::try_from(ring.builder.min_part_hours()).unwrap_or(u16::MAX),
+        overload: ring.builder.overload(),
+    });
+    cluster.rings.iter().cloned().chain(gone).collect()
+}
+
 /// The next version of a ring that exists: `None` where nothing changed or it has to wait.
 fn next_of(
     cluster: &ValidatedCluster,
     world: &World,
-    (ring, published): (&RingSettings, &PublishedRing),
+    leaving: &Leaving,
+    (settings, ring): (&RingSettings, &LoadedRing),
     now_s: i64,
     plan: &mut Plan,
 ) -> Result<Option<Built>, String> {
-    let change = Change::find(cluster, world, ring, published)?;
-    for (node, device) in &change.leaving {
-        let message = format!(
-            "device {device} of {node} stays in ring {}: it holds data, and draining is not built yet",
-            ring.name
-        );
-        plan.hold("RemoveDevice", node, None, HoldReason::DrainNotBuilt, message);
+    let name = &settings.name;
+    let change = Change::find(cluster, world, leaving, (settings, ring))?;
+    if !change.lost.is_empty() {
+        let lost = change.lost.clone();
+        return change.remove(&lost, "dead", now_s).map(Some);
     }
-    if change.is_none() {
+    if !change.late.is_empty() {
+        let message = format!("ring {name} takes {} once they serve", wait::nodes_of(&change.late));
+        plan.hold("PublishRings", name, None, HoldReason::WaitingForNodes, message);
+        if wait::for_late_nodes(&change.late, world, now_s) {
+            return Ok(None);
+        }
+    }
+    if !change.moves() && change.empty.is_empty() {
         return Ok(None);
     }
-    if let Some((reason, message)) = reason_to_wait(cluster, world, published, &change, now_s) {
-        plan.hold(
-            "PublishRings",
-            &ring.name,
-            None,
-            reason,
-            format!("ring {}, {change}: {message}", ring.name),
-        );
-        return Ok(None);
-    }
-    change.apply(published, now_s).map(Some)
-}
-
-/// What speaks against rebalancing a ring in use now.
-fn reason_to_wait(
-    cluster: &ValidatedCluster,
-    world: &World,
-    published: &PublishedRing,
-    change: &Change,
-    now_s: i64,
-) -> Option<(HoldReason, String)> {
-    if published.moves > 0 {
-        let message = "it was rebalanced once since it was first used, and replication, which would bring the data after, is not built yet";
-        return Some((HoldReason::ReplicationNotBuilt, message.to_string()));
-    }
-    // A node has a new device, and the device its real size, once it runs with the revision that names it.
-    let serves = |zone: &ValidatedZone, node: &ValidatedNode| {
-        let revision = revision::of_node(cluster, zone, node);
-        world.nodes.get(&node.name).is_some_and(|seen| seen.ready && seen.revision == revision)
+    let what = change.to_string();
+    let mut hold = |(reason, message): (HoldReason, String)| {
+        plan.hold("PublishRings", name, None, reason, format!("ring {name}, {what}: {message}"));
+        Ok(None)
     };
-    let missing: Vec<&str> = cluster
-        .nodes()
-        .filter(|(zone, node)| !serves(zone, node))
-        .map(|(_, node)| node.name.as_str())
-        .collect();
-    if !missing.is_empty() {
-        return Some((HoldReason::WaitingForNodes, format!("waits for {}", missing.join(", "))));
+    if let Some(reason) = wait::reason(cluster, world, leaving, name) {
+        return hold(reason);
     }
-    let behind = world.behind_on_rings();
-    if !behind.is_empty() {
-        return Some((
-            HoldReason::RingNotInStep,
-            format!("waits until {} hold the current rings", behind.join(", ")),
-        ));
+    if !change.empty.is_empty() {
+        let empty = change.empty.clone();
+        return change.remove(&empty, "drained", now_s).map(Some);
     }
-    let left_s = change.min_part_seconds_left(now_s);
-    (left_s > 0).then(|| {
-        let message = format!("minPartHours ends at {}", time_of_day(now_s.saturating_add_unsigned(left_s)));
-        (HoldReason::MinPartHours, message)
-    })
+    if let Some(reason) = wait::for_min_part_hours(&change, now_s) {
+        return hold(reason);
+    }
+    let goes_on = change.only_goes_on();
+    let built = change.apply(now_s)?;
+    if goes_on && built.moved == 0 {
+        let message = "what is left on them has no other place; add devices".to_string();
+        return hold((HoldReason::DrainRefused, message));
+    }
+    Ok(Some(built))
 }
 
 /// The rings that changed, and the files of those that did not.

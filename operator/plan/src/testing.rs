@@ -1,5 +1,6 @@
 //! What this crate's tests plan for.
 
+pub(crate) mod data;
 pub(crate) mod simulation;
 
 use crate::documents::Documents;

@@ -7,7 +7,9 @@
 mod auth;
 mod cluster;
 mod config;
+mod overrides;
 mod rings;
+mod windows;
 mod zones;
 
 pub use auth::Auth;
@@ -101,6 +103,8 @@ pub struct ValidatedCluster {
     pub config: ConfigFiles,
     /// How changes reach the pods.
     pub upgrade: Upgrade,
+    /// Whether what leaves may bring replicas closer together.
+    pub allow_reduced_separation: bool,
 }
 
 /// A storage policy. Only replication can be planned for until erasure coding is built.
@@ -137,6 +141,8 @@ pub struct ValidatedZone {
     pub volume_claim_deletion: VolumeClaimDeletion,
     /// Whether its deletion was asked for.
     pub deleting: bool,
+    /// Devices said to be dead that no node shall have any more, by node: what they held is not waited for.
+    pub lost: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A node that shall run.
@@ -165,6 +171,12 @@ pub struct ValidatedDevice {
     pub weight_percent: u32,
     /// The rings it is in; `None`: all.
     pub rings: Option<BTreeSet<String>>,
+    /// How often it shall have been replaced.
+    pub replacement: u32,
+    /// Whether it is said to be dead: what it held is gone, and nothing is put in its place.
+    pub failed: bool,
+    /// Whether a dead disk is to be replaced: its data need not be waited for.
+    pub replaced_dead: bool,
 }
 
 /// A pool of proxies.
@@ -191,6 +203,17 @@ pub struct Upgrade {
     pub max_unavailable: usize,
     /// How long a Zone is watched before the next one begins.
     pub soak_s: u64,
+    /// When restarts may begin; none: always.
+    pub windows: Vec<Window>,
+}
+
+/// A time of the week in which restarts may begin, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// When it begins, in seconds since Monday 00:00.
+    pub start_s: i64,
+    /// How long it lasts.
+    pub duration_s: i64,
 }
 
 /// Checks `desired` and looks its references up.

@@ -3,8 +3,11 @@
 
 mod apply;
 mod build;
+mod finalizers;
+mod leave;
 mod mend;
 mod observe;
+mod pod_status;
 mod pods;
 mod renderings;
 mod rings;
@@ -126,7 +129,8 @@ async fn run_in(context: Arc<Context>, namespace: Option<&str>) {
     let client = &context.client;
     let ours =
         || watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={}", build::MANAGER));
-    Controller::new(api::<SwiftCluster>(client, namespace), watcher::Config::default())
+    let orphans = finalizers::release_orphans(context.clone(), api::<Zone>(client, namespace));
+    let clusters = Controller::new(api::<SwiftCluster>(client, namespace), watcher::Config::default())
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(4))
         .watches(api::<Zone>(client, namespace), watcher::Config::default(), |zone: Zone| {
             Some(ObjectRef::new(&zone.spec.cluster).within(&zone.namespace()?))
@@ -139,8 +143,8 @@ async fn run_in(context: Arc<Context>, namespace: Option<&str>) {
         .watches(api::<PartialObjectMeta<ConfigMap>>(client, namespace), ours(), |meta| cluster_of(&meta))
         .watches(api::<PartialObjectMeta<Secret>>(client, namespace), ours(), |meta| cluster_of(&meta))
         .run(pass, after_error, context.clone())
-        .for_each(|_| std::future::ready(()))
-        .await;
+        .for_each(|_| std::future::ready(()));
+    tokio::join!(clusters, orphans);
 }
 
 /// The SwiftCluster that one of our objects belongs to.
@@ -181,6 +185,10 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
         }
         None => Plan::default(),
     };
+    // From here on nodes have the devices that they keep until those are empty.
+    validation.cluster = validation.cluster.map(|valid| plan.completed(&valid));
+    let zones: Api<Zone> = Api::namespaced(context.client.clone(), &owner.namespace);
+    finalizers::hold(&zones, &observed.zones).await?;
     let mut done = Vec::new();
     if let Some(valid) = &validation.cluster {
         let executor =
@@ -234,7 +242,7 @@ fn vetted(
         let message = format!("the plan breaks {:?}: {}; nothing is done", violation.rule, violation.message);
         Problem { subject: subject.clone(), path: String::new(), reason: "PlanRefused", message }
     }));
-    Plan { steps: Vec::new(), held: plan.held }
+    Plan { steps: Vec::new(), ..plan }
 }
 
 /// The version and image of a cluster's pods: what is asked for, else what was resolved when it was made.

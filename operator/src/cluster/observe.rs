@@ -2,7 +2,8 @@
 
 use super::apply::Live;
 use super::build::{
-    NODE_LABEL, Owner, RESTARTED_ANNOTATION, REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets,
+    NODE_LABEL, Owner, RELEASED_ANNOTATION, REPLACEMENT_ANNOTATION, RESTARTED_ANNOTATION,
+    REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets,
 };
 use super::pods::{self, SeenPod};
 use super::renderings::{self, Renderings};
@@ -14,13 +15,15 @@ use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Instant;
 use swiftlet_plan::report::Usage;
-use swiftlet_plan::resources::{ClusterManifest, SwiftCluster, Zone, ZoneManifest, parse_quantity_bytes};
+use swiftlet_plan::resources::{
+    ClusterManifest, RolloutStatus, SwiftCluster, Zone, ZoneManifest, parse_quantity_bytes,
+};
 use swiftlet_plan::validate::Desired;
-use swiftlet_plan::world::{NodeAddress, ObservedDevice, ObservedNode, ObservedProxies, World};
+use swiftlet_plan::world::{NodeAddress, ObservedDevice, ObservedNode, ObservedProxies, Rollout, World};
 
 /// What one pass knows.
 pub struct Observed {
@@ -34,6 +37,8 @@ pub struct Observed {
     pub renderings: Renderings,
     /// Bytes in use by Zone, as shown.
     pub usage: BTreeMap<String, Usage>,
+    /// The Zones as they are.
+    pub zones: Vec<Zone>,
 }
 
 /// Looks at all that is one cluster's. Lists are fresh: what is disruptive may be decided on them.
@@ -77,10 +82,12 @@ pub async fn observe(
             .iter()
             .filter_map(|deployment| proxies(deployment, &pods))
             .collect(),
-        addresses: addresses(&desired),
+        addresses: BTreeMap::new(),
         zones_changed_at_s: zones.iter().map(changed_at_s).max().unwrap_or_default(),
+        rollout: desired.cluster.status.as_ref().and_then(|status| status.rollout.as_ref()).map(rollout),
     };
-    Ok((Observed { desired, world, pods, renderings, usage }, live))
+    let world = World { addresses: addresses(&desired, &world), ..world };
+    Ok((Observed { desired, world, pods, renderings, usage, zones }, live))
 }
 
 async fn usage(context: &Context, owner: &Owner, pods: &[SeenPod]) -> BTreeMap<String, Usage> {
@@ -170,23 +177,34 @@ fn node(
     let zone = set.labels().get(ZONE_LABEL)?.clone();
     let pod = pods.iter().find(|pod| pod.node.as_ref() == Some(&name));
     let template = set.spec.as_ref().map(|spec| &spec.template);
+    let rendered = || template.and_then(|template| template.spec.as_ref()).map(pods::claims);
+    let mounted = pod.map(|pod| pod.claims.clone()).or_else(rendered).unwrap_or_default();
     let revision =
         pod.map(|pod| pod.revision.clone()).or_else(|| template.map(revision_of)).unwrap_or_default();
     let own = claims.iter().filter(|claim| claim.labels().get(NODE_LABEL) == Some(&name));
-    let node = ObservedNode {
+    let mut node = ObservedNode {
         zone,
         revision,
         ready: pod.is_some_and(|pod| pod.ready),
         ready_since_s: pod.and_then(|pod| pod.ready_since_s),
         restarted_at_s: set.annotations().get(RESTARTED_ANNOTATION).and_then(|at_s| at_s.parse().ok()),
-        ring_generation: pod.and_then(|pod| pod.held),
-        devices: own.filter_map(device).collect(),
+        devices: own.filter_map(|claim| device(claim, &mounted)).collect(),
+        ..ObservedNode::default()
     };
+    if let Some(said) = pod.and_then(|pod| pod.says.as_ref()) {
+        said.describe(&mut node);
+    }
     Some((name, node))
 }
 
-fn device(claim: &PersistentVolumeClaim) -> Option<(String, ObservedDevice)> {
+/// A claim as a device. One that was released is nobody's, and one that is on its way out is none any more.
+fn device(claim: &PersistentVolumeClaim, mounted: &BTreeSet<String>) -> Option<(String, ObservedDevice)> {
     let name = claim.labels().get(claim::DEVICE_LABEL)?.clone();
+    if claim.annotations().contains_key(RELEASED_ANNOTATION) || claim.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let replacement = claim.annotations().get(REPLACEMENT_ANNOTATION);
+    let made = claim.metadata.creation_timestamp.as_ref();
     let storage = |sizes: Option<&BTreeMap<String, Quantity>>| {
         sizes.and_then(|sizes| sizes.get("storage")).and_then(|size| parse_quantity_bytes(&size.0).ok())
     };
@@ -195,6 +213,10 @@ fn device(claim: &PersistentVolumeClaim) -> Option<(String, ObservedDevice)> {
     let device = ObservedDevice {
         requested_bytes: storage(requests).unwrap_or_default(),
         real_bytes: storage(capacity),
+        replacement: replacement.and_then(|count| count.parse().ok()).unwrap_or_default(),
+        made_at_s: made.map(|time| time.0.as_second()).unwrap_or_default(),
+        mounted: mounted.contains(&claim.name_any()),
+        ..ObservedDevice::default()
     };
     Some((name, device))
 }
@@ -207,7 +229,8 @@ fn proxies(deployment: &Deployment, pods: &[SeenPod]) -> Option<(String, Observe
         revision: revision_of(&spec.template),
         replicas: spec.replicas.and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
         ready: own.clone().filter(|pod| pod.ready).count().try_into().unwrap_or(u32::MAX),
-        ring_generations: own.filter_map(|pod| pod.held).collect(),
+        ring_generations: own.filter_map(SeenPod::held).collect(),
+        scaled_by_others: false,
     };
     Some((pool, observed))
 }
@@ -217,12 +240,21 @@ fn revision_of(template: &PodTemplateSpec) -> String {
     annotations.and_then(|annotations| annotations.get(REVISION_ANNOTATION)).cloned().unwrap_or_default()
 }
 
-/// Every node that may be planned for has the address its Service will give it.
-fn addresses(desired: &Desired) -> BTreeMap<String, NodeAddress> {
+/// Every node that exists or may be planned for has the address its Service gives it.
+fn addresses(desired: &Desired, world: &World) -> BTreeMap<String, NodeAddress> {
     let namespace = desired.cluster.namespace();
     let validation = swiftlet_plan::validate::validate(desired);
     let nodes = validation.cluster.iter().flat_map(|cluster| cluster.nodes());
-    nodes.map(|(_, node)| (node.name.clone(), NodeAddress::in_kubernetes(&node.name, namespace))).collect()
+    let names: BTreeSet<&String> = nodes.map(|(_, node)| &node.name).chain(world.nodes.keys()).collect();
+    names.into_iter().map(|name| (name.clone(), NodeAddress::in_kubernetes(name, namespace))).collect()
+}
+
+fn rollout(kept: &RolloutStatus) -> Rollout {
+    Rollout {
+        target: kept.target.clone(),
+        async_pendings: kept.async_pendings,
+        quarantined: kept.quarantined,
+    }
 }
 
 /// When somebody last wrote the Zone's spec; its status is ours and does not count.

@@ -5,11 +5,12 @@ use super::apply::Applier;
 use super::build::{
     GENERATION_ANNOTATION, NODE_LABEL, REVISION_ANNOTATION, ZONE_LABEL, pod::HEALTH_PORT, proxy::POOL_LABEL,
 };
+use super::pod_status::PodStatus;
 use crate::http_get;
 use futures_util::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::ResourceExt;
-use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Pods asked at once.
@@ -38,15 +39,15 @@ pub struct SeenPod {
     pub ready_since_s: Option<i64>,
     /// The generation that its annotation names.
     pub annotated: Option<String>,
-    /// The generation it says it holds; `None`: it does not answer.
-    pub held: Option<u64>,
+    /// What it says of itself; `None`: it does not answer.
+    pub says: Option<PodStatus>,
+    /// The claims it mounts.
+    pub claims: BTreeSet<String>,
+    /// The host it runs on.
+    pub host: Option<String>,
+    /// Since when it is on its way out (Unix time).
+    pub leaving_since_s: Option<i64>,
     address: Option<String>,
-}
-
-/// The part of a pod's `/status` that is needed here.
-#[derive(Deserialize)]
-struct Status {
-    generation: Option<u64>,
 }
 
 impl From<&Pod> for SeenPod {
@@ -67,13 +68,27 @@ impl From<&Pod> for SeenPod {
             ready: ready.is_some() && !leaving,
             ready_since_s: ready.and_then(|c| c.last_transition_time.as_ref()).map(|time| time.0.as_second()),
             annotated: annotation(GENERATION_ANNOTATION),
-            held: None,
+            says: None,
+            claims: pod.spec.as_ref().map(claims).unwrap_or_default(),
+            host: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            leaving_since_s: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0.as_second()),
             address: status.and_then(|status| status.pod_ip.clone()).filter(|_| !leaving),
         }
     }
 }
 
+/// The claims that a pod of this spec mounts.
+pub fn claims(spec: &PodSpec) -> BTreeSet<String> {
+    let sources = spec.volumes.iter().flatten().filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    sources.map(|source| source.claim_name.clone()).collect()
+}
+
 impl SeenPod {
+    /// The generation it says it holds; `None`: it does not answer.
+    pub fn held(&self) -> Option<u64> {
+        self.says.as_ref()?.generation
+    }
+
     /// Where one of its ports is asked; `None` while it has no address.
     pub fn url(&self, port: u16, path: &str) -> Option<String> {
         let address = self.address.as_ref()?;
@@ -82,10 +97,10 @@ impl SeenPod {
     }
 }
 
-/// Asks every pod that has an address for the rings it holds.
+/// Asks every pod that has an address what it holds.
 pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
     let asked = stream::iter(pods).map(|mut pod| async move {
-        pod.held = held_by(&pod).await;
+        pod.says = said_by(&pod).await;
         pod
     });
     let mut pods: Vec<SeenPod> = asked.buffer_unordered(POLLED_AT_ONCE).collect().await;
@@ -93,12 +108,12 @@ pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
     pods
 }
 
-async fn held_by(pod: &SeenPod) -> Option<u64> {
+async fn said_by(pod: &SeenPod) -> Option<PodStatus> {
     let answer = http_get::get(&pod.url(HEALTH_PORT, "status")?, POLL_TIMEOUT).await;
     match answer {
-        Ok(body) => serde_json::from_slice::<Status>(&body).ok()?.generation,
+        Ok(body) => serde_json::from_slice(&body).ok(),
         Err(error) => {
-            tracing::debug!(pod = pod.name, %error, "does not tell its rings");
+            tracing::debug!(pod = pod.name, %error, "does not tell what it holds");
             None
         }
     }

@@ -100,7 +100,6 @@ async fn read_builders(
     let missing = || RingsError::from(DistributionError::Chunk { slot: Bank::A.slot_name(0), generation });
     let first = chunk(0).await?.ok_or_else(missing)?;
     let index = index_in(&first).filter(|index| index.generation == generation).ok_or_else(missing)?;
-    let moves = objects::read_moves(&first);
     let mut chunks = BTreeMap::new();
     for number in 0..index.chunks.len() {
         let found = if number == 0 { Some(first.clone()) } else { chunk(number).await? };
@@ -112,8 +111,7 @@ async fn read_builders(
     for (file, packed) in files {
         let name = file.trim_end_matches(".builder").to_string();
         let builder = unpack(&name, &packed)?;
-        let moves = moves.get(&name).copied().unwrap_or_default();
-        rings.insert(name, PublishedRing { builder, moves });
+        rings.insert(name, PublishedRing { builder });
     }
     Ok((PublishedRings { generation, rings }, index))
 }
@@ -143,9 +141,8 @@ pub async fn publish(
     }
     applier.replace(objects::index(owner, &index)).await?;
 
-    let rings = next.rings.iter().map(|(name, ring)| {
-        (name.clone(), PublishedRing { builder: ring.builder.clone(), moves: ring.moves })
-    });
+    let rings =
+        next.rings.iter().map(|(name, ring)| (name.clone(), PublishedRing { builder: ring.builder.clone() }));
     let published = PublishedRings { generation: next.generation, rings: rings.collect() };
     let stored = Stored { index, builders: Some(builders), published: Some(published.clone()) };
     context.published.lock().insert(owner.uid().to_string(), stored);
@@ -163,8 +160,7 @@ fn builder_chunks(
     };
     let packed: Vec<_> = rings.iter().map(pack).collect::<Result<_, _>>()?;
     let (own_index, chunks) = split(index.generation, index.parent, Bank::A, &packed, usize::MAX)?;
-    let moves = rings.iter().map(|(name, ring)| (name.clone(), ring.moves)).collect();
-    let config_maps = objects::builders(owner, &own_index, &moves, &chunks);
+    let config_maps = objects::builders(owner, &own_index, &chunks);
     Ok((own_index, config_maps))
 }
 

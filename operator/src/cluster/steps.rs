@@ -5,9 +5,9 @@ use super::build::pod::PodSettings;
 use super::build::{Owner, claim, proxy, rendering, secrets};
 use super::observe::Observed;
 use super::pods::{self, SeenPod};
-use super::{Context, PassError, mend, rings};
+use super::{Context, PassError, finalizers, mend, rings};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use serde_json::json;
@@ -77,6 +77,14 @@ impl Executor<'_> {
             Step::GrowDevice { node, device, .. } => self.grow(node, device).await,
             Step::StartNode(step) => self.start_node(step, None).await,
             Step::RestartNode(step) => self.restart_node(step).await,
+            Step::ReplaceDevices(step) => self.replace_devices(step, observed).await,
+            Step::RemoveNode { node, devices, delete_volumes, .. } => {
+                self.remove_node(node, devices, *delete_volumes).await
+            }
+            Step::RemoveDevice { node, device, delete_volume, .. } => {
+                self.release(&claim::name(device, node), *delete_volume).await
+            }
+            Step::ReleaseZone { zone } => finalizers::release(&self.applier.api(), zone).await,
             Step::StartProxies(step) | Step::RestartProxies(step) => self.start_proxies(step).await,
             Step::ScaleProxies(step) => {
                 let name = proxy::name(&self.owner.cluster, &step.pool);
@@ -97,7 +105,7 @@ impl Executor<'_> {
         slots_needed(self.cluster.rings.iter().map(|ring| (ring.part_power, ring.replicas)))
     }
 
-    fn find(&self, name: &str) -> Option<(&ValidatedZone, &ValidatedNode)> {
+    pub(super) fn find(&self, name: &str) -> Option<(&ValidatedZone, &ValidatedNode)> {
         self.cluster.nodes().find(|(_, node)| node.name == name)
     }
 
@@ -111,10 +119,7 @@ impl Executor<'_> {
     async fn start_node(&self, step: &NodeStep, restarted_at_s: Option<i64>) -> Result<(), PassError> {
         let Some((zone, node)) = self.find(&step.node) else { return Ok(()) };
         for device in &node.devices {
-            // A claim that exists is not touched: sizes only grow, by a step of their own.
-            if !self.applier.exists::<PersistentVolumeClaim>(&claim::name(&device.name, &node.name)) {
-                self.applier.apply(&claim::claim(self.owner, &zone.name, &node.name, device)).await?;
-            }
+            self.ensure_claim((zone, node), device).await?;
         }
         self.roll_node((zone, node), &step.revision, restarted_at_s).await
     }

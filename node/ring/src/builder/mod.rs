@@ -311,6 +311,15 @@ impl Builder {
         overload_for_dispersion(&TierTree::new(&self.devices), &self.devices, self.replicas)
     }
 
+    /// Seconds until every partition may move again: as [`Self::min_part_secs_left`], but a rebalance that moved nothing
+    /// does not count.
+    pub fn secs_until_all_may_move(&self, now_secs: u64) -> u64 {
+        let latest_hours = self.last_moves_hours.iter().copied().min().unwrap_or(u8::MAX);
+        let wait_hours = self.min_part_hours.saturating_sub(u32::from(latest_hours));
+        let elapsed = now_secs.saturating_sub(self.last_moves_epoch_secs);
+        (u64::from(wait_hours) * 3600).saturating_sub(elapsed)
+    }
+
     /// Seconds until `min_part_hours` have passed since the last rebalance.
     pub fn min_part_secs_left(&self, now_secs: u64) -> u64 {
         let elapsed = now_secs.saturating_sub(self.last_moves_epoch_secs);

@@ -19,8 +19,10 @@ fn restart(zone: &str, n: u32) -> Step {
 }
 
 fn rules(sim: &Simulation, steps: Vec<Step>) -> Vec<Rule> {
-    let mut rules: Vec<Rule> =
-        check(&sim.cluster(), &sim.world, &Plan { steps, held: vec![] }).iter().map(|v| v.rule).collect();
+    let mut rules: Vec<Rule> = check(&sim.cluster(), &sim.world, &Plan { steps, ..Plan::default() })
+        .iter()
+        .map(|v| v.rule)
+        .collect();
     rules.dedup();
     rules
 }
@@ -77,12 +79,37 @@ fn rings_neither_lose_devices_nor_move_twice() {
     let plan = sim.plan();
     sim.carry_out(&plan);
     sim.recover();
+    sim.replicate();
     let grow = sim.plan();
     assert_eq!(check(&sim.cluster(), &sim.world, &grow), vec![]);
     sim.world.nodes.get_mut("demo-rack1-0").unwrap().ring_generation = Some(0);
     assert_eq!(rules(&sim, grow.steps.clone()), [Rule::RebalanceIsSafe]);
-    for ring in sim.world.rings.as_mut().unwrap().rings.values_mut() {
-        ring.moves = 1;
-    }
+    sim.recover();
+    sim.world.nodes.get_mut("demo-rack1-0").unwrap().passes.clear();
     assert_eq!(rules(&sim, grow.steps), [Rule::RebalanceIsSafe]);
+}
+
+#[test]
+fn nothing_goes_that_is_in_a_ring_or_holds_data_or_is_asked_for() {
+    let sim = settled();
+    let devices = vec!["d1".to_string(), "d2".to_string()];
+    let (zone, node) = ("rack1".to_string(), "demo-rack1-1".to_string());
+    let step = Step::RemoveNode { zone: zone.clone(), node: node.clone(), devices, delete_volumes: true };
+    assert_eq!(rules(&sim, vec![step]), [Rule::NothingGoesWithData]);
+    let step = Step::RemoveDevice { zone: zone.clone(), node, device: "d1".into(), delete_volume: false };
+    assert_eq!(rules(&sim, vec![step]), [Rule::NothingGoesWithData]);
+    assert_eq!(rules(&sim, vec![Step::ReleaseZone { zone }]), [Rule::NothingGoesWithData]);
+}
+
+#[test]
+fn a_working_disk_is_not_replaced_while_another_node_is_down() {
+    let mut sim = settled();
+    let step = || {
+        let devices = [("d1".to_string(), 1)].into();
+        let (zone, node) = ("rack1".to_string(), "demo-rack1-0".to_string());
+        vec![Step::ReplaceDevices(crate::plan::ReplaceStep { zone, node, devices })]
+    };
+    assert_eq!(rules(&sim, step()), vec![]);
+    sim.world.nodes.get_mut("demo-rack2-0").unwrap().ready = false;
+    assert_eq!(rules(&sim, step()), [Rule::OneReplicaAtATime]);
 }

@@ -30,10 +30,18 @@ pub enum HoldReason {
     RingNotInStep,
     /// Partitions moved too recently.
     MinPartHours,
-    /// It would move partitions away from data a second time, and nothing moves data yet.
-    ReplicationNotBuilt,
-    /// Something would leave that holds data, and nothing moves data yet.
-    DrainNotBuilt,
+    /// Nodes whose data would move are down.
+    Unhealthy,
+    /// New volumes are refilled first.
+    Refilling,
+    /// Replication has not brought the data after the current rings yet.
+    RingConverging,
+    /// What leaves still holds data, which is moving away.
+    Draining,
+    /// What leaves cannot tell whether it still holds data.
+    DrainUnseen,
+    /// What stays cannot take what would leave.
+    DrainRefused,
     /// The hash path or the builders are gone while data exists.
     IdentityMissing,
     /// The rings cannot be built or published.
@@ -48,6 +56,12 @@ pub enum HoldReason {
     OtherZoneFirst,
     /// The Zone done last is still watched.
     Soaking,
+    /// A figure got worse since the rollout began.
+    GateFailed,
+    /// Nodes would run versions too far apart.
+    VersionSkew,
+    /// No maintenance window is open.
+    OutsideWindow,
     /// Nodes come before proxies.
     NodesFirst,
 }
@@ -61,8 +75,12 @@ impl HoldReason {
             Self::WaitingForNodes => "WaitingForNodes",
             Self::RingNotInStep => "RingNotInStep",
             Self::MinPartHours => "MinPartHours",
-            Self::ReplicationNotBuilt => "ReplicationNotBuilt",
-            Self::DrainNotBuilt => "DrainNotBuilt",
+            Self::Unhealthy => "Unhealthy",
+            Self::Refilling => "Refilling",
+            Self::RingConverging => "RingConverging",
+            Self::Draining => "Draining",
+            Self::DrainUnseen => "DrainUnseen",
+            Self::DrainRefused => "DrainRefused",
             Self::IdentityMissing => "IdentityMissing",
             Self::RingRefused => "RingRefused",
             Self::Paused => "Paused",
@@ -70,6 +88,9 @@ impl HoldReason {
             Self::MaxUnavailable => "MaxUnavailable",
             Self::OtherZoneFirst => "OtherZoneFirst",
             Self::Soaking => "Soaking",
+            Self::GateFailed => "GateFailed",
+            Self::VersionSkew => "VersionSkew",
+            Self::OutsideWindow => "OutsideWindow",
             Self::NodesFirst => "NodesFirst",
         }
     }
@@ -78,7 +99,12 @@ impl HoldReason {
     pub fn needs_a_person(self) -> bool {
         matches!(
             self,
-            Self::ReplicationNotBuilt | Self::DrainNotBuilt | Self::IdentityMissing | Self::RingRefused
+            Self::DrainRefused
+                | Self::DrainUnseen
+                | Self::IdentityMissing
+                | Self::RingRefused
+                | Self::GateFailed
+                | Self::VersionSkew
         )
     }
 }

@@ -1,12 +1,17 @@
 //! Proxies: they come up as soon as there are rings, and change last.
 
-use super::{HoldReason, Plan, ProxyStep, Step};
+use super::{HoldReason, Plan, ProxyStep, Step, gate};
 use crate::revision;
 use crate::validate::ValidatedCluster;
 use crate::world::World;
 
 /// Plans the pools; `nodes_settled` is for the caller's earlier steps to tell.
-pub(super) fn plan(cluster: &ValidatedCluster, world: &World, has_rings: bool, plan: &mut Plan) {
+pub(super) fn plan(
+    cluster: &ValidatedCluster,
+    world: &World,
+    (has_rings, now_s): (bool, i64),
+    plan: &mut Plan,
+) {
     let nodes_pending = pending_nodes(cluster, world);
     for pool in &cluster.proxies {
         let step = ProxyStep {
@@ -24,7 +29,7 @@ pub(super) fn plan(cluster: &ValidatedCluster, world: &World, has_rings: bool, p
                 "there are no rings yet",
             ),
             Some(observed) if observed.revision == step.revision => {
-                if observed.replicas != step.replicas {
+                if observed.replicas != step.replicas && !observed.scaled_by_others {
                     plan.steps.push(Step::ScaleProxies(step));
                 }
             }
@@ -41,7 +46,10 @@ pub(super) fn plan(cluster: &ValidatedCluster, world: &World, has_rings: bool, p
                 let message = format!("after the nodes: {} to go", nodes_pending.len());
                 plan.hold("RestartProxies", &pool.name, None, HoldReason::NodesFirst, message);
             }
-            Some(_) => plan.steps.push(Step::RestartProxies(step)),
+            Some(_) => match gate::reason_to_wait(cluster, world, now_s, plan) {
+                Some((reason, message)) => plan.hold("RestartProxies", &pool.name, None, reason, message),
+                None => plan.steps.push(Step::RestartProxies(step)),
+            },
         }
     }
     for pool in world.proxies.keys().filter(|name| !cluster.proxies.iter().any(|pool| pool.name == **name)) {

@@ -81,12 +81,12 @@ fn a_node_that_went_down_is_named_and_the_time_is_kept() {
 fn what_is_refused_says_why_on_cluster_and_zone() {
     let mut sim = Simulation::new(desired(3, 2));
     sim.settle();
-    sim.change(desired(3, 1));
+    sim.change(desired(2, 2));
     let report = report_on(&mut sim);
     for conditions in [&report.cluster.conditions, &report.zones["rack3"].conditions] {
         let ready = condition(conditions, condition_type::READY);
-        assert_eq!(ready.reason, "DrainNotBuilt");
-        assert!(ready.message.contains("demo-rack3-1 stays"), "{}", ready.message);
+        assert_eq!(ready.reason, "DrainRefused");
+        assert!(ready.message.contains("demo-rack3-0 stays"), "{}", ready.message);
     }
 }
 

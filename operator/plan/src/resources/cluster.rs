@@ -96,6 +96,9 @@ pub struct RingsSpec {
     #[serde(default = "default_overload_percent")]
     #[schemars(range(min = 0, max = 1000))]
     pub overload: f64,
+    /// Whether what leaves may bring replicas closer together: onto fewer regions, zones or nodes than now.
+    #[serde(default)]
+    pub allow_reduced_separation: bool,
     /// What the account ring has instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<RingOverrides>,
@@ -314,6 +317,22 @@ pub struct SwiftClusterStatus {
     /// The image the pods run, resolved.
     #[schemars(length(max = 512))]
     pub image: String,
+    /// The rollout that is under way, as it was when it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
+}
+
+/// What the gates of a rollout compare with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RolloutStatus {
+    /// What nodes are given, in a word.
+    #[schemars(length(max = 64))]
+    pub target: String,
+    /// Container updates that waited to be sent when it began.
+    pub async_pendings: u64,
+    /// What had been set aside as broken when it began.
+    pub quarantined: u64,
 }
 
 impl Default for UpgradeSpec {

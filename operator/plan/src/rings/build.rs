@@ -1,35 +1,49 @@
 //! Building one ring: the first time, and again when its devices or settings changed.
 
+use super::LoadedRing;
 use super::members::{self, Member};
+use crate::leaving::Leaving;
 use crate::plan::BuiltRing;
 use crate::validate::{RingSettings, ValidatedCluster};
 use crate::world::{PublishedRing, World};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fmt;
 use swiftlet_ring::builder::{NewDevice, file};
-use swiftlet_ring::{Builder, Device, DeviceId, RingData, format};
+use swiftlet_ring::{Builder, DeviceId, RingData, format};
 
 /// By how much a device's share of all weight must change to be worth moving data: volumes are rarely exactly
 /// as large as was asked.
 const SHARE_TOLERANCE: f64 = 0.02;
 
+/// More hours than a builder remembers of any partition's last move.
+const NOTHING_MOVES_HOURS: u32 = 256;
+
 /// A ring that was built, and what changed.
 pub(super) struct Built {
     pub(super) ring: BuiltRing,
     pub(super) summary: String,
+    /// Replicas of partitions that are on another device than before.
+    pub(super) moved: u64,
 }
 
 /// How a published ring differs from what it should be.
 pub(super) struct Change {
     builder: Builder,
     settings: RingSettings,
+    /// Devices that are to be in it, on nodes that serve with them.
     added: Vec<Member>,
+    /// Devices that are to be in it once their nodes serve with them.
+    pub(super) late: Vec<Member>,
     weights: Vec<(DeviceId, f64)>,
     is_reweighted: bool,
     has_new_settings: bool,
-    /// Devices in the ring that should not be: node and device.
-    pub(super) leaving: Vec<(String, String)>,
+    /// Devices without weight that partitions are still assigned to.
+    unfinished: usize,
+    /// Devices that nothing is assigned to, that hold nothing, and that nobody asks for.
+    pub(super) empty: Vec<DeviceId>,
+    /// Devices that are dead.
+    pub(super) lost: Vec<DeviceId>,
 }
 
 /// Builds a ring for the first time.
@@ -42,19 +56,19 @@ pub(super) fn first(
     let mut builder = Builder::new(u32::from(ring.part_power), ring.replicas, u32::from(ring.min_part_hours))
         .map_err(|error| error.to_string())?;
     builder.set_overload(ring.overload).map_err(|error| error.to_string())?;
-    let members = members::wanted(cluster, world, ring);
+    let members = members::wanted(cluster, world, &ring.name);
     for member in &members {
         add(&mut builder, member)?;
     }
     builder.assign_id(|| builder_id(cluster, &ring.name));
     let what = format!("{} partitions on {} devices", builder.part_count(), members.len());
-    finish(builder, ring, 0, what, now_s)
+    finish(builder, ring, what, now_s)
 }
 
 /// A published ring's files once more.
 pub(super) fn unchanged(name: &str, published: &PublishedRing) -> Result<BuiltRing, String> {
     let builder = load(&published.builder).map_err(|error| format!("ring {name}: {error}"))?;
-    Ok(BuiltRing { builder: published.builder.clone(), ring: ring_file(&builder)?, moves: published.moves })
+    Ok(BuiltRing { builder: published.builder.clone(), ring: ring_file(&builder)? })
 }
 
 /// The table of the ring that a builder file holds.
@@ -63,39 +77,80 @@ pub(crate) fn table_of(builder: &[u8]) -> Result<RingData, String> {
 }
 
 impl Change {
-    /// Compares `published` with what `ring` should be.
+    /// Compares a published ring with what `settings` ask for.
     pub(super) fn find(
         cluster: &ValidatedCluster,
         world: &World,
-        ring: &RingSettings,
-        published: &PublishedRing,
+        leaving: &Leaving,
+        (settings, ring): (&RingSettings, &LoadedRing),
     ) -> Result<Self, String> {
-        let builder = load(&published.builder)?;
-        if builder.part_power() != u32::from(ring.part_power) {
-            return Err(format!(
-                "partPower cannot change from {} to {}",
-                builder.part_power(),
-                ring.part_power
-            ));
+        let builder = ring.builder.clone();
+        if builder.part_power() != u32::from(settings.part_power) {
+            let (from, to) = (builder.part_power(), settings.part_power);
+            return Err(format!("partPower cannot change from {from} to {to}"));
         }
-        let wanted = members::wanted(cluster, world, ring);
-        let known: BTreeMap<(&str, &str), &Device> =
-            builder.devices().map(|device| ((device.ip.as_str(), device.device.as_str()), device)).collect();
-        let in_ring = |member: &Member| known.get(&(member.host.as_str(), member.device.as_str())).copied();
-        let added = wanted.iter().filter(|member| in_ring(member).is_none()).cloned().collect();
-        let pairs: Vec<(&Device, f64)> =
-            wanted.iter().filter_map(|m| Some((in_ring(m)?, m.weight))).collect();
-        let weights: Vec<(DeviceId, f64)> =
-            pairs.iter().map(|(device, weight)| (device.id, *weight)).collect();
-        let is_reweighted = shares_differ(&pairs);
-        let has_new_settings = builder.replicas() != ring.replicas || builder.overload() != ring.overload;
-        let leaving = leaving(cluster, world, &wanted, &builder);
-        let settings = ring.clone();
-        Ok(Self { settings, added, weights, is_reweighted, has_new_settings, leaving, builder })
+        let wanted = members::wanted(cluster, world, &settings.name);
+        let (known, new): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|member| ring.device(&member.host, &member.device).is_some());
+        let serves = |member: &Member| {
+            world.nodes.get(&member.node).is_some_and(|node| node.serves_with(&member.device))
+        };
+        let (added, late) = new.into_iter().partition(serves);
+        let mut change = Self {
+            added,
+            late,
+            has_new_settings: builder.replicas() != settings.replicas
+                || builder.overload() != settings.overload,
+            builder,
+            settings: settings.clone(),
+            weights: Vec::new(),
+            is_reweighted: false,
+            unfinished: 0,
+            empty: Vec::new(),
+            lost: Vec::new(),
+        };
+        change.find_weights(&known, ring);
+        change.find_leaving(world, leaving);
+        change.is_reweighted = shares_differ(&change.builder, &change.weights);
+        Ok(change)
     }
 
-    /// Whether it is as it should be.
-    pub(super) fn is_none(&self) -> bool {
+    fn find_weights(&mut self, known: &[Member], ring: &LoadedRing) {
+        for member in known {
+            let device = ring.device(&member.host, &member.device);
+            self.weights.extend(device.map(|device| (device.id, member.weight)));
+        }
+    }
+
+    fn find_leaving(&mut self, world: &World, leaving: &Leaving) {
+        let wanted: HashSet<DeviceId> = self.weights.iter().map(|(id, _)| *id).collect();
+        for device in self.builder.devices().filter(|device| !wanted.contains(&device.id)) {
+            let place = (device.ip.clone(), device.device.clone());
+            if leaving.lost.contains(&place) {
+                self.lost.push(device.id);
+            } else if leaving.draining.contains(&place) {
+                self.weights.push((device.id, 0.0));
+                if device.weight > 0.0 {
+                    continue;
+                }
+                if self.builder.parts_held(device.id) > 0 {
+                    self.unfinished += 1;
+                } else if holds_nothing(world, leaving.node_of(device), &device.device, &self.settings.name) {
+                    self.empty.push(device.id);
+                }
+            } else {
+                self.weights.push((device.id, device.weight));
+            }
+        }
+    }
+
+    /// Whether partitions have to move.
+    pub(super) fn moves(&self) -> bool {
+        !self.added.is_empty() || self.is_reweighted || self.has_new_settings || self.unfinished > 0
+    }
+
+    /// Whether all that is left to do is to take from devices what could not be taken before.
+    pub(super) fn only_goes_on(&self) -> bool {
         self.added.is_empty() && !self.is_reweighted && !self.has_new_settings
     }
 
@@ -104,11 +159,11 @@ impl Change {
         // A shorter minPartHours counts at once.
         let mut builder = self.builder.clone();
         builder.set_min_part_hours(u32::from(self.settings.min_part_hours));
-        builder.min_part_secs_left(unsigned(now_s))
+        builder.secs_until_all_may_move(unsigned(now_s))
     }
 
     /// Makes the ring what it should be.
-    pub(super) fn apply(mut self, published: &PublishedRing, now_s: i64) -> Result<Built, String> {
+    pub(super) fn apply(mut self, now_s: i64) -> Result<Built, String> {
         let what = self.to_string();
         let ring = &self.settings;
         self.builder.set_min_part_hours(u32::from(ring.min_part_hours));
@@ -120,42 +175,43 @@ impl Change {
         for member in &self.added {
             add(&mut self.builder, member)?;
         }
-        finish(self.builder, &self.settings, published.moves + 1, what, now_s)
+        finish(self.builder, &self.settings, what, now_s)
     }
+
+    /// Takes these devices out of the ring. Nothing else moves.
+    pub(super) fn remove(mut self, ids: &[DeviceId], why: &str, now_s: i64) -> Result<Built, String> {
+        for id in ids {
+            self.builder.remove(*id).map_err(|error| error.to_string())?;
+        }
+        self.builder.set_min_part_hours(NOTHING_MOVES_HOURS);
+        let what = format!("{} {why} devices removed", ids.len());
+        let mut built = finish(self.builder, &self.settings, what, now_s)?;
+        let mut builder = load(&built.ring.builder)?;
+        builder.set_min_part_hours(u32::from(self.settings.min_part_hours));
+        built.ring.builder = file::write(&builder);
+        Ok(built)
+    }
+}
+
+/// Whether the node of a device counted nothing of `ring` on it.
+fn holds_nothing(world: &World, node: &str, device: &str, ring: &str) -> bool {
+    let device = world.nodes.get(node).and_then(|node| node.devices.get(device));
+    device.and_then(|device| device.holding(ring)).is_some_and(|holding| holding.partitions == 0)
 }
 
 /// Whether weights differ by more than a common factor.
-fn shares_differ(pairs: &[(&Device, f64)]) -> bool {
-    let old: f64 = pairs.iter().map(|(device, _)| device.weight).sum();
-    let new: f64 = pairs.iter().map(|(_, weight)| weight).sum();
+fn shares_differ(builder: &Builder, weights: &[(DeviceId, f64)]) -> bool {
+    let pairs: Vec<(f64, f64)> =
+        weights.iter().filter_map(|(id, weight)| Some((builder.device(*id)?.weight, *weight))).collect();
+    let old: f64 = pairs.iter().map(|(before, _)| before).sum();
+    let new: f64 = pairs.iter().map(|(_, after)| after).sum();
     if old <= 0.0 || new <= 0.0 {
         return old != new;
     }
-    pairs.iter().any(|(device, weight)| {
-        let (before, after) = (device.weight / old, weight / new);
+    pairs.iter().any(|(before, after)| {
+        let (before, after) = (before / old, after / new);
         (after - before).abs() > SHARE_TOLERANCE * before.max(after)
     })
-}
-
-/// Devices in the ring whose node shall keep running without them in it.
-fn leaving(
-    cluster: &ValidatedCluster,
-    world: &World,
-    wanted: &[Member],
-    builder: &Builder,
-) -> Vec<(String, String)> {
-    let mut leaving = Vec::new();
-    for (_, node) in cluster.nodes() {
-        let Some(address) = world.addresses.get(&node.name) else { continue };
-        for device in builder.devices().filter(|device| device.ip == address.host) {
-            let stays = |m: &Member| m.node == node.name && m.device == device.device;
-            // A device that the node shall not have at all is the node's matter, not the ring's.
-            if node.devices.iter().any(|d| d.name == device.device) && !wanted.iter().any(stays) {
-                leaving.push((node.name.clone(), device.device.clone()));
-            }
-        }
-    }
-    leaving
 }
 
 fn add(builder: &mut Builder, member: &Member) -> Result<(), String> {
@@ -175,20 +231,14 @@ fn add(builder: &mut Builder, member: &Member) -> Result<(), String> {
 }
 
 /// Rebalances: `what` changed.
-fn finish(
-    mut builder: Builder,
-    ring: &RingSettings,
-    moves: u32,
-    what: String,
-    now_s: i64,
-) -> Result<Built, String> {
+fn finish(mut builder: Builder, ring: &RingSettings, what: String, now_s: i64) -> Result<Built, String> {
     // A fixed seed: the same world gives the same plan.
     let done = builder.rebalance(unsigned(now_s), &ring.name).map_err(|error| error.to_string())?;
     builder.validate().map_err(|error| error.to_string())?;
-    let ring = BuiltRing { builder: file::write(&builder), ring: ring_file(&builder)?, moves };
+    let ring = BuiltRing { builder: file::write(&builder), ring: ring_file(&builder)? };
     let summary =
         format!("{what}, {} partition replicas assigned, balance {:.2} %", done.moved, done.balance);
-    Ok(Built { ring, summary })
+    Ok(Built { ring, summary, moved: done.moved })
 }
 
 /// Swift gives a builder a random id at its first save. Ours follows from who the cluster is, so that the same
@@ -199,7 +249,7 @@ fn builder_id(cluster: &ValidatedCluster, ring: &str) -> String {
     hex::encode(&Sha256::digest(whole)[..16])
 }
 
-fn load(bytes: &[u8]) -> Result<Builder, String> {
+pub(super) fn load(bytes: &[u8]) -> Result<Builder, String> {
     file::read(bytes).map_err(|error| format!("its builder cannot be read: {error}"))
 }
 
@@ -220,6 +270,9 @@ impl fmt::Display for Change {
         }
         if self.is_reweighted {
             parts.push("other weights".to_string());
+        }
+        if self.unfinished > 0 {
+            parts.push(format!("{} devices to drain on", self.unfinished));
         }
         if self.has_new_settings {
             let RingSettings { replicas, overload, .. } = self.settings;

@@ -1,7 +1,10 @@
 //! The devices that shall be in a ring, with their weights.
 
-use crate::validate::{RingSettings, ValidatedCluster, ValidatedDevice};
+use super::LoadedRings;
+use crate::validate::{ValidatedCluster, ValidatedDevice};
 use crate::world::World;
+use std::collections::{BTreeMap, HashSet};
+use swiftlet_ring::Device;
 
 /// A GiB: what one unit of weight stands for.
 const GIB: f64 = (1u64 << 30) as f64;
@@ -25,16 +28,34 @@ pub(super) struct Member {
     pub(super) weight: f64,
 }
 
+/// Host and device of everything that shall be in each ring.
+pub(crate) struct Members(BTreeMap<String, HashSet<(String, String)>>);
+
+impl Members {
+    /// The members of all published rings.
+    pub(crate) fn of_all(cluster: &ValidatedCluster, world: &World, rings: &LoadedRings) -> Self {
+        let places =
+            |ring| wanted(cluster, world, ring).into_iter().map(|member| (member.host, member.device));
+        Self(rings.iter().map(|(name, _)| (name.to_string(), places(name).collect())).collect())
+    }
+
+    /// Whether `device` shall be in `ring`.
+    pub(crate) fn contains(&self, ring: &str, device: &Device) -> bool {
+        let place = (device.ip.clone(), device.device.clone());
+        self.0.get(ring).is_some_and(|places| places.contains(&place))
+    }
+}
+
 /// The devices that shall be in `ring`, in a stable order. A node without an address is left out.
-pub(super) fn wanted(cluster: &ValidatedCluster, world: &World, ring: &RingSettings) -> Vec<Member> {
+pub(super) fn wanted(cluster: &ValidatedCluster, world: &World, ring: &str) -> Vec<Member> {
     let mut members = Vec::new();
     for (zone, node) in cluster.nodes() {
         let Some(address) = world.addresses.get(&node.name) else { continue };
-        for device in node.devices.iter().filter(|device| device.is_in(&ring.name)) {
+        for device in node.devices.iter().filter(|device| device.is_in(ring) && !device.failed) {
             members.push(Member {
                 node: node.name.clone(),
                 host: address.host.clone(),
-                port: address.port_for(&ring.name),
+                port: address.port_for(ring),
                 device: device.name.clone(),
                 region: zone.region,
                 zone: zone.zone,

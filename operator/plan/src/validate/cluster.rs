@@ -2,7 +2,7 @@
 
 use super::{
     Desired, Findings, Policy, ProxyPool, Subject, Upgrade, ValidatedCluster, ValidatedZone, auth, config,
-    rings, zones,
+    rings, windows, zones,
 };
 use crate::resources::{API_VERSION, PolicySpec, PolicyType, SwiftClusterSpec, parse_duration_s};
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<Valida
         proxies: check_proxies(spec, &subject, findings),
         config: spec.config.clone(),
         upgrade,
+        allow_reduced_separation: spec.rings.allow_reduced_separation,
     })
 }
 
@@ -163,14 +164,7 @@ fn check_upgrade(
     findings: &mut Findings,
 ) -> Option<Upgrade> {
     let upgrade = &spec.upgrade;
-    if !upgrade.windows.is_empty() {
-        findings.problem(
-            subject,
-            "spec.upgrade.windows",
-            "NotBuilt",
-            "windows are not built yet; leave them out",
-        );
-    }
+    let windows = windows::check(&upgrade.windows, subject, findings);
     let soak_s = match parse_duration_s(&upgrade.soak) {
         Ok(soak_s) => soak_s,
         Err(error) => {
@@ -187,5 +181,5 @@ fn check_upgrade(
         }
     }
     let max_unavailable = usize::try_from(upgrade.max_unavailable.max(1)).unwrap_or(usize::MAX);
-    Some(Upgrade { paused: upgrade.paused, zone_order, max_unavailable, soak_s })
+    Some(Upgrade { paused: upgrade.paused, zone_order, max_unavailable, soak_s, windows })
 }

@@ -117,11 +117,18 @@ fn config_refuses_what_follows_from_the_resources() {
 }
 
 #[test]
-fn leaving_is_refused_until_it_is_built() {
-    let found = problems(|text| {
-        text.replacen("nodes: 1,", "nodes: 1, nodeOverrides: [{ordinal: 0, drain: true}],", 1)
-    });
-    assert_eq!(found, ["Zone rack1: spec.nodeOverrides[0].drain: draining is not built yet; the node stays"]);
+fn what_is_said_of_single_nodes_is_said_once() {
+    let said = |overrides: &str| {
+        problems(|text| text.replacen("nodes: 1,", &format!("nodes: 1, nodeOverrides: {overrides},"), 1))
+    };
+    assert_eq!(said("[{ordinal: 0, drain: true}]"), [""; 0]);
+    let found = said("[{ordinal: 3, drain: true}, {ordinal: 3}]");
+    assert_eq!(
+        found,
+        ["Zone rack1: spec.nodeOverrides[1].ordinal: 3 is given twice; put all about a node into one entry"]
+    );
+    let found = said("[{ordinal: 0, devices: [{name: d1}, {name: d1, state: Failed}]}]");
+    assert_eq!(found, ["Zone rack1: spec.nodeOverrides[0].devices[1].name: \"d1\" is given twice"]);
 }
 
 #[test]

@@ -1,16 +1,18 @@
-//! Checks of Zones: names, places in the ring, devices, what is not built yet.
+//! Checks of Zones: names, places in the ring, devices.
 
 use super::cluster::is_label;
 use super::{
     Desired, Findings, RingSettings, Subject, ValidatedDevice, ValidatedNode, ValidatedZone, config,
+    overrides,
 };
-use crate::resources::{
-    DeviceSpec, DeviceState, MAX_CLUSTER_ZONE_NAME_CHARS, ZoneManifest, parse_quantity_bytes,
-};
+use crate::resources::{DeviceSpec, MAX_CLUSTER_ZONE_NAME_CHARS, ZoneManifest, parse_quantity_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The smallest device that a ring counts: 0.01 GiB.
 const MIN_DEVICE_BYTES: u64 = 10 << 20;
+
+/// The most nodes a Zone has.
+const NODES_MAX: u32 = 200;
 
 /// No Zone is called so, or so and `-…`: its nodes' objects would have the names of proxies', rings' or builders'.
 const RESERVED_NAMES: [&str; 3] = ["proxy", "rings", "builders"];
@@ -66,30 +68,33 @@ fn check_zone(
             findings.problem(subject, format!("spec.{field}"), "InvalidZone", message);
         }
     }
-    if spec.nodes > 200 {
+    if spec.nodes > NODES_MAX {
         let message = format!("{}; a Zone has at most 200", spec.nodes);
         findings.problem(subject, "spec.nodes", "InvalidZone", message);
     }
     if !spec.external.is_empty() {
         findings.problem(subject, "spec.external", "NotBuilt", "nodes outside Kubernetes are not built yet");
     }
-    refuse_overrides(zone, subject, findings);
+    overrides::check(spec, subject, findings);
     config::check(&spec.config, subject, "spec.config", findings);
     let devices = check_devices(&spec.devices, subject, rings, findings);
     let node = |ordinal: u32| ValidatedNode {
         name: format!("{cluster}-{}-{ordinal}", zone.name()),
         ordinal,
-        devices: devices.clone(),
+        devices: overrides::applied(spec, ordinal, &devices),
     };
+    // What a Zone that is being deleted has leaves as a whole.
+    let wanted = if zone.is_deleting() { 0 } else { spec.nodes.min(NODES_MAX) };
     ValidatedZone {
         name: zone.name().to_string(),
         region: spec.region,
         zone: spec.zone,
-        nodes: (0..spec.nodes.min(200)).map(node).collect(),
+        nodes: overrides::live_ordinals(spec).take(wanted as usize).map(node).collect(),
         config: spec.config.clone(),
         placement: spec.placement.clone(),
         volume_claim_deletion: spec.volume_claim_deletion,
         deleting: zone.is_deleting(),
+        lost: overrides::lost(cluster, zone.name(), spec),
     }
 }
 
@@ -107,32 +112,6 @@ fn check_name(cluster: &str, name: &str, subject: &Subject, findings: &mut Findi
         let message =
             format!("{cluster}-{name} has {chars} characters; {MAX_CLUSTER_ZONE_NAME_CHARS} at most");
         findings.problem(subject, "metadata.name", "InvalidName", message);
-    }
-}
-
-/// Draining and replacing move data, and nothing moves data yet.
-fn refuse_overrides(zone: &ZoneManifest, subject: &Subject, findings: &mut Findings) {
-    for (i, node) in zone.spec.node_overrides.iter().enumerate() {
-        let path = |field: &str| format!("spec.nodeOverrides[{i}].{field}");
-        if node.drain {
-            findings.problem(
-                subject,
-                path("drain"),
-                "DrainNotBuilt",
-                "draining is not built yet; the node stays",
-            );
-        }
-        if node.replacement.is_some() || node.devices.iter().any(|d| d.replacement.is_some()) {
-            findings.problem(subject, path("replacement"), "ReplaceNotBuilt", "replacing is not built yet");
-        }
-        if node.devices.iter().any(|d| d.state == DeviceState::Failed) {
-            findings.problem(
-                subject,
-                path("devices"),
-                "ReplaceNotBuilt",
-                "taking a failed device out is not built yet",
-            );
-        }
     }
 }
 
@@ -183,6 +162,9 @@ fn check_devices(
             storage_class_name: spec.storage_class_name.clone(),
             weight_percent: spec.weight_percent,
             rings: spec.rings.as_ref().map(|rings| rings.iter().cloned().collect()),
+            replacement: 0,
+            failed: false,
+            replaced_dead: false,
         });
     }
     devices

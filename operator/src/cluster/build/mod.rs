@@ -34,6 +34,13 @@ pub const RESTARTED_ANNOTATION: &str = "swiftlet.io/restarted-at";
 /// Annotation of a pod: the newest rings. Changing it makes the kubelet bring the pod's volumes up to date at once.
 pub const GENERATION_ANNOTATION: &str = "swiftlet.io/ring-generation";
 
+/// Annotation of a claim: its device left the cluster, and nothing of it is asked for any more.
+pub const RELEASED_ANNOTATION: &str = "swiftlet.io/released";
+/// Annotation of a claim: how often the volume in its place was replaced.
+pub const REPLACEMENT_ANNOTATION: &str = "swiftlet.io/replacement";
+/// Finalizer of a Zone: it is drained before it goes.
+pub const DRAIN_FINALIZER: &str = "swiftlet.io/drain";
+
 /// What a labelled object is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {

@@ -91,7 +91,8 @@ mod tests {
             reason: HoldReason::OtherZoneFirst,
             message: "Zone rack1 is done first".into(),
         };
-        let plan = Plan { steps: vec![Step::StopProxies { pool: "old".into() }], held: vec![held] };
+        let steps = vec![Step::StopProxies { pool: "old".into() }];
+        let plan = Plan { steps, held: vec![held], ..Plan::default() };
         let page = config_map(&owner(), &plan);
         assert_eq!(page.metadata.name.as_deref(), Some("demo-plan"));
         let text = &page.data.unwrap()[PLAN_KEY];

@@ -11,8 +11,6 @@ use swiftlet_ring::distribution::Index;
 
 /// Key of the index.
 pub const INDEX_KEY: &str = "index.json";
-/// Key of how often each ring was moved since its first time, a line a ring.
-const MOVES_KEY: &str = "moves";
 /// Key of a chunk.
 pub const CHUNK_KEY: &str = "chunk";
 /// Sets of builders that are kept.
@@ -44,33 +42,17 @@ pub fn slot(owner: &Owner, slot: &str, chunk: &[u8]) -> ConfigMap {
     with_chunk(config_map(owner, &slot_config_map(&owner.cluster, slot)), chunk)
 }
 
-/// The chunks of a set of builders; with the first go its index, and how often each ring was moved.
-pub fn builders(
-    owner: &Owner,
-    index: &Index,
-    moves: &BTreeMap<String, u32>,
-    chunks: &[Vec<u8>],
-) -> Vec<ConfigMap> {
+/// The chunks of a set of builders; with the first goes its index.
+pub fn builders(owner: &Owner, index: &Index, chunks: &[Vec<u8>]) -> Vec<ConfigMap> {
     let config_map = |(number, chunk): (usize, &Vec<u8>)| {
         let name = builders_config_map(&owner.cluster, index.generation, number);
         let mut config_map = with_chunk(config_map(owner, &name), chunk);
         if number == 0 {
-            let moves = moves.iter().map(|(ring, moves)| format!("{ring} {moves}\n")).collect();
-            let data = [(INDEX_KEY.to_string(), index.to_json()), (MOVES_KEY.to_string(), moves)];
-            config_map.data = Some(BTreeMap::from(data));
+            config_map.data = Some(BTreeMap::from([(INDEX_KEY.to_string(), index.to_json())]));
         }
         config_map
     };
     chunks.iter().enumerate().map(config_map).collect()
-}
-
-/// How often each ring was moved, from the first chunk of a set of builders.
-pub fn read_moves(config_map: &ConfigMap) -> BTreeMap<String, u32> {
-    let text = config_map.data.as_ref().and_then(|data| data.get(MOVES_KEY)).map_or("", String::as_str);
-    let line = |line: &str| {
-        line.split_once(' ').and_then(|(ring, moves)| Some((ring.to_string(), moves.parse().ok()?)))
-    };
-    text.lines().filter_map(line).collect()
 }
 
 /// The index in a ConfigMap, as text.

@@ -163,17 +163,6 @@ fn a_hash_path_read_back_is_the_one_made() {
 }
 
 #[test]
-fn moves_survive_being_kept_with_the_builders() {
-    let moves = BTreeMap::from([("object".to_string(), 1), ("object-1".to_string(), 0)]);
-    let files = [("object.builder".to_string(), vec![1, 2, 3])];
-    let (index, chunks) =
-        swiftlet_ring::distribution::split(6, 5, swiftlet_ring::distribution::Bank::A, &files, 9).unwrap();
-    let config_maps = rings::builders(&owner(), &index, &moves, &chunks);
-    assert_eq!(config_maps[0].name_any(), "demo-builders-1-0");
-    assert_eq!(rings::read_moves(&config_maps[0]), moves);
-}
-
-#[test]
 fn a_pool_with_a_certificate_serves_both_ports_and_mounts_it() {
     let mut pool = example().proxies[0].clone();
     let ports = |pool: &swiftlet_plan::validate::ProxyPool| -> Vec<i32> {
