@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod database;
 pub mod dev;
 pub mod direct_client;
+pub mod holdings;
 pub mod http;
 pub mod internal_client;
 pub mod logging;

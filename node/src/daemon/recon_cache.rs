@@ -48,13 +48,17 @@ impl ReconCache {
 
     /// The names of the parts of the figure called `name`, where it is an object.
     pub fn part_names(&self, name: &str) -> Vec<String> {
-        let Ok(file) = File::open(&self.path) else { return Vec::new() };
-        let mut text = Vec::new();
-        // what cannot be read, or is no JSON, has none
-        let _ = file.take(MAX_LEN).read_to_end(&mut text);
-        let cached: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
-        let parts = cached.get(name).and_then(Value::as_object);
+        let figures = self.figures();
+        let parts = figures.get(name).and_then(Value::as_object);
         parts.map(|parts| parts.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// All that is there; what cannot be read, or is no JSON, has none.
+    pub fn figures(&self) -> Map<String, Value> {
+        let Ok(file) = File::open(&self.path) else { return Map::new() };
+        let mut text = Vec::new();
+        let _ = file.take(MAX_LEN).read_to_end(&mut text);
+        serde_json::from_slice(&text).unwrap_or_default()
     }
 
     fn try_dump<'a>(&self, figures: impl IntoIterator<Item = (&'a str, Value)>) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 use super::device::Device;
 use super::rings::RingState;
+use crate::holdings::{DeviceHoldings, Holdings, Pass};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A server that cannot be connected to within this is not ready; it is this very host.
 const CONNECT_TIMEOUT_MS: u64 = 500;
@@ -31,6 +32,8 @@ struct Known {
     caught_up: bool,
     /// How many servers of nodes are still to be reached; 0 before the first try, `None` when they are not waited for.
     missing_nodes: Option<usize>,
+    /// What the node holds, with the generation of the rings it was counted by.
+    holdings: Option<(u64, Holdings)>,
 }
 
 /// The answer of `/status`.
@@ -39,19 +42,61 @@ struct Known {
 struct Status {
     /// Generation of the rings in use.
     generation: Option<u64>,
+    /// When this process took them (Unix s, rounded up): replication passes that began since began with them.
+    generation_since: Option<i64>,
+    /// The pod's own clock (Unix s).
+    now: i64,
+    /// The version it runs.
+    version: &'static str,
     /// Generation the mounted index names.
     published: Option<u64>,
     /// Why the two differ.
     behind: Option<String>,
     /// MD5 of each ring file in use.
     rings: BTreeMap<String, String>,
+    /// The devices of a storage node.
     devices: Vec<DeviceStatus>,
+    /// The replication pass that each kind of server of a storage node (`account`, `container`, `object`) finished last.
+    passes: BTreeMap<&'static str, Pass>,
 }
 
 #[derive(Serialize)]
 struct DeviceStatus {
     name: String,
+    /// Why the servers do not get it.
     refused: Option<String>,
+    /// What lies on it, as counted by the rings of `generation`. Counts by those before are kept back.
+    #[serde(flatten)]
+    holdings: DeviceHoldings,
+}
+
+impl Known {
+    fn status(&self) -> Status {
+        let counted = self.holdings.as_ref();
+        let is_current = counted.is_some_and(|(generation, _)| Some(*generation) == self.rings.held);
+        let holdings = |name: &str| {
+            let found =
+                counted.and_then(|(_, holdings)| holdings.devices.get(name)).cloned().unwrap_or_default();
+            DeviceHoldings { rings: found.rings.filter(|_| is_current), ..found }
+        };
+        let device = |device: &Device| DeviceStatus {
+            name: device.name.clone(),
+            refused: device.refused.clone(),
+            holdings: holdings(&device.name),
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Status {
+            generation: self.rings.held,
+            generation_since: self.rings.held_since_s,
+            now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            version: env!("CARGO_PKG_VERSION"),
+            published: self.rings.published,
+            behind: self.rings.behind.clone(),
+            rings: self.rings.md5.clone(),
+            devices: self.devices.iter().map(device).collect(),
+            passes: counted.map(|(_, holdings)| holdings.passes.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 impl Health {
@@ -63,6 +108,7 @@ impl Health {
             rings: RingState::default(),
             caught_up: false,
             missing_nodes: None,
+            holdings: None,
         };
         Health(Arc::new(Mutex::new(state)))
     }
@@ -75,6 +121,17 @@ impl Health {
         }
         state.caught_up |= rings.held.is_some() && rings.held == rings.published;
         state.rings = rings;
+    }
+
+    /// The names of the devices that the servers get.
+    pub fn usable_devices(&self) -> Vec<String> {
+        let state = self.0.lock();
+        state.devices.iter().filter(|d| d.refused.is_none()).map(|d| d.name.clone()).collect()
+    }
+
+    /// Takes note of what the node holds, as counted by the rings of `generation`.
+    pub fn holdings(&self, generation: u64, holdings: Holdings) {
+        self.0.lock().holdings = Some((generation, holdings));
     }
 
     /// Takes note that so many servers of nodes take no connection yet: the pod is not ready until
@@ -90,6 +147,14 @@ impl Health {
             None => tracing::info!("all nodes are reached"),
             Some(but) => tracing::warn!(but, "nodes are not waited for any longer"),
         }
+    }
+
+    /// The partitions of `ring` on `device` that belong elsewhere, as `/status` tells now.
+    #[cfg(test)]
+    pub fn misplaced(&self, device: &str, ring: &str) -> Option<u64> {
+        let status = self.0.lock().status();
+        let device = status.devices.into_iter().find(|known| known.name == device)?;
+        Some(device.holdings.rings?[ring].misplaced)
     }
 
     async fn not_ready(&self) -> Option<String> {
@@ -144,21 +209,13 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
 }
 
 async fn status(State(health): State<Health>) -> Json<Status> {
-    let state = health.0.lock();
-    let devices =
-        state.devices.iter().map(|d| DeviceStatus { name: d.name.clone(), refused: d.refused.clone() });
-    Json(Status {
-        generation: state.rings.held,
-        published: state.rings.published,
-        behind: state.rings.behind.clone(),
-        rings: state.rings.md5.clone(),
-        devices: devices.collect(),
-    })
+    Json(health.0.lock().status())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holdings::RingHoldings;
 
     fn state(held: Option<u64>, published: Option<u64>, behind: Option<String>) -> RingState {
         RingState { held, published, behind, ..RingState::default() }
@@ -193,5 +250,47 @@ mod tests {
         let health = Health::new(vec![free], Vec::new());
         health.rings(state(Some(1), Some(1), None));
         assert_eq!(health.not_ready().await, Some(format!("port {free} takes no connection")));
+    }
+
+    #[test]
+    fn counts_by_rings_before_are_kept_back() {
+        let device = |name: &str, refused: Option<&str>| Device {
+            name: name.into(),
+            path: name.into(),
+            refused: refused.map(str::to_owned),
+        };
+        let health = Health::new(Vec::new(), vec![device("d1", None), device("d2", Some("it is rack2's"))]);
+        health.rings(state(Some(7), Some(7), None));
+        assert_eq!(health.usable_devices(), ["d1"]);
+        let told = || serde_json::to_value(health.0.lock().status()).unwrap();
+        assert_eq!(told()["devices"][0]["rings"], serde_json::Value::Null);
+
+        let counted = DeviceHoldings {
+            used_bytes: Some(1),
+            size_bytes: Some(2),
+            async_pendings: Some(0),
+            quarantined: Some(3),
+            rings: Some([("object-1".to_owned(), RingHoldings { partitions: 12, misplaced: 4 })].into()),
+        };
+        let passes = [("object", Pass { began: 10, ended: 20 })].into();
+        health.holdings(7, Holdings { devices: [("d1".to_owned(), counted)].into(), passes });
+        let answer = told();
+        let device = serde_json::json!({
+            "name": "d1", "refused": null, "usedBytes": 1, "sizeBytes": 2, "asyncPendings": 0, "quarantined": 3,
+            "rings": {"object-1": {"partitions": 12, "misplaced": 4}},
+        });
+        assert_eq!(answer["devices"][0], device);
+        let refused = serde_json::json!({"name": "d2", "refused": "it is rack2's", "rings": null});
+        assert_eq!(answer["devices"][1], refused);
+        assert_eq!(answer["passes"], serde_json::json!({"object": {"began": 10, "ended": 20}}));
+        assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"));
+
+        health.rings(state(Some(8), Some(8), None));
+        let answer = told();
+        assert_eq!(
+            (&answer["generation"], &answer["devices"][0]["rings"]),
+            (&8.into(), &serde_json::Value::Null)
+        );
+        assert_eq!(answer["devices"][0]["usedBytes"], 1, "what rings do not matter for stays");
     }
 }

@@ -3,15 +3,20 @@
 //!
 //! Before they start: configuration is linked into `swift_dir`, each volume whose identity agrees is linked under
 //! `devices` ([`device`]), and a set of rings is in place ([`rings`]). Beside them, on a thread with a small runtime
-//! of its own: new rings are taken as they come, and the kubelet and the operator are answered ([`health`]).
+//! of its own: new rings are taken as they come, what a node holds is counted ([`counting`]), and the kubelet and the
+//! operator are answered ([`health`]).
 
+mod counting;
 mod device;
 mod health;
 mod reach;
 mod rings;
 
+use crate::holdings::{StorageNode, StorageNodeError};
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use swiftlet_types::swift_conf::SwiftConfError;
 
@@ -71,6 +76,9 @@ pub enum PodError {
     /// `swift.conf` cannot be used.
     #[error(transparent)]
     SwiftConf(#[from] SwiftConfError),
+    /// The configuration does not tell what the node is.
+    #[error(transparent)]
+    Node(#[from] StorageNodeError),
 }
 
 impl PodError {
@@ -105,14 +113,20 @@ pub fn start(options: PodOptions) -> Result<(), PodError> {
         health.nodes_are_missing(0);
     }
     wait_for_rings(&mut store, &health);
+    let store = Arc::new(Mutex::new(store));
     if is_proxy {
         let health = health.clone();
         spawn("pod-reach", move || reach::wait_for_nodes(&options.swift_dir, &health))?;
+    } else {
+        let node = StorageNode::from_files(|server| options.swift_dir.join(format!("{server}.conf")))?;
+        let (store, health) = (store.clone(), health.clone());
+        spawn("pod-counting", move || counting::keep_counting(&node, &store, &health))?;
     }
     spawn("pod-rings", move || {
         loop {
             std::thread::sleep(Duration::from_millis(RING_POLL_MS));
-            health.rings(store.refresh());
+            let state = store.lock().refresh();
+            health.rings(state);
         }
     })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 use swiftlet_ring::distribution::{CHUNK_BYTES_MAX, DistributionError, INDEX_BYTES_MAX, Index, assemble};
 
 /// Name of the index, in the volume and beside a kept set.
@@ -19,7 +20,14 @@ pub struct RingStore {
     volume: PathBuf,
     swift_dir: PathBuf,
     keep: Option<PathBuf>,
-    held: Option<Index>,
+    held: Option<Held>,
+}
+
+/// A set of rings in `swift_dir`.
+struct Held {
+    index: Index,
+    /// When it was put there by this process.
+    since_s: i64,
 }
 
 /// What a look at the volume found.
@@ -27,6 +35,8 @@ pub struct RingStore {
 pub struct RingState {
     /// The generation in `swift_dir`.
     pub held: Option<u64>,
+    /// When this process put it there, in Unix seconds, rounded up: whatever began later began with it.
+    pub held_since_s: Option<i64>,
     /// MD5 of each ring file in `swift_dir`, by name.
     pub md5: BTreeMap<String, String>,
     /// The generation that the volume's index names.
@@ -73,7 +83,7 @@ impl RingStore {
             Ok(None) => {}
             Ok(Some(index)) => {
                 tracing::info!(generation = index.generation, from = %keep.display(), "took up the rings held before");
-                self.held = Some(index);
+                self.held = Some(Held { index, since_s: next_second() });
             }
             Err(error) => tracing::warn!(%error, "the rings kept from before cannot be used"),
         }
@@ -97,24 +107,32 @@ impl RingStore {
     /// Looks at the volume, and takes its generation if it is another than the one held and whole.
     pub fn refresh(&mut self) -> RingState {
         let (published, behind) = match read_index(&self.volume) {
-            Ok(Some(index)) if self.held.as_ref() == Some(&index) => (Some(index.generation), None),
+            Ok(Some(index)) if self.held.as_ref().is_some_and(|held| held.index == index) => {
+                (Some(index.generation), None)
+            }
             Ok(Some(index)) => (Some(index.generation), self.take(&index).err().map(|e| e.to_string())),
             Ok(None) => (None, Some("the rings' volume holds no index".to_string())),
             Err(error) => (None, Some(error.to_string())),
         };
-        let rings = self.held.iter().flat_map(|index| &index.rings);
+        let rings = self.held.iter().flat_map(|held| &held.index.rings);
         RingState {
-            held: self.held.as_ref().map(|index| index.generation),
+            held: self.generation(),
+            held_since_s: self.held.as_ref().map(|held| held.since_s),
             md5: rings.map(|ring| (ring.name.clone(), ring.md5.clone())).collect(),
             published,
             behind,
         }
     }
 
+    /// The generation in `swift_dir`.
+    pub fn generation(&self) -> Option<u64> {
+        self.held.as_ref().map(|held| held.index.generation)
+    }
+
     fn take(&mut self, index: &Index) -> Result<(), RingError> {
         let files = assemble(index, |slot| read_bounded(&self.volume.join(slot), CHUNK_BYTES_MAX).ok())?;
         write_set(&self.swift_dir, &files)?;
-        self.held = Some(index.clone());
+        self.held = Some(Held { index: index.clone(), since_s: next_second() });
         tracing::info!(generation = index.generation, rings = files.len(), "took new rings");
         if let Some(keep) = &self.keep
             && let Err(error) = keep_set(keep, index, &files)
@@ -123,6 +141,11 @@ impl RingStore {
         }
         Ok(())
     }
+}
+
+fn next_second() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX).saturating_add(1)
 }
 
 fn read_index(dir: &Path) -> Result<Option<Index>, RingError> {
@@ -215,8 +238,9 @@ mod tests {
         let state = store.refresh();
         assert_eq!((state.held, state.published, state.behind), (Some(1), Some(1), None));
         assert_eq!(state.md5["object.ring.gz"], "f97c5d29941bfb1b2fdab0874906ab82");
+        assert!(state.held_since_s > Some(0));
         let second = pod.publish(2, Bank::B, b"two");
-        store.refresh();
+        assert_eq!(store.refresh().held_since_s, state.held_since_s, "it held them before");
         assert_eq!(pod.ring(), b"one");
         pod.flip(&second);
         assert_eq!(store.refresh().held, Some(2));

@@ -157,8 +157,9 @@ impl<K: Replica> Daemon for DatabaseReplicator<K> {
     }
 
     async fn pass(&self) {
-        let ring = self.current_ring().await;
+        // it begins before it looks at the ring: what is told of it must not claim a ring that came later
         let mut stats = Stats::new();
+        let ring = self.current_ring().await;
         let handoff_delete = self.handoff_delete(&ring);
         let is_unusual = self.config.handoffs_only || handoff_delete > 0;
         if is_unusual {
