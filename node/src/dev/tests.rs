@@ -1,5 +1,7 @@
 //! A whole cluster in the test's own process.
 
+mod fragments;
+
 use super::*;
 use crate::http::{Body, Client, ClientOptions, Method, Request, Response, Timeouts};
 use std::collections::BTreeSet;

@@ -15,7 +15,9 @@ mod zones;
 pub use auth::Auth;
 pub use rings::{RingSettings, policy_ring_name};
 
-use crate::resources::{ClusterManifest, ConfigFiles, Placement, VolumeClaimDeletion, ZoneManifest};
+use crate::resources::{
+    ClusterManifest, ConfigFiles, ErasureCodingSpec, Placement, VolumeClaimDeletion, ZoneManifest,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -107,7 +109,7 @@ pub struct ValidatedCluster {
     pub allow_reduced_separation: bool,
 }
 
-/// A storage policy. Only replication can be planned for until erasure coding is built.
+/// A storage policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Its index.
@@ -120,6 +122,8 @@ pub struct Policy {
     pub default: bool,
     /// Whether new containers may not have it.
     pub deprecated: bool,
+    /// How its objects are kept in fragments; `None`: as whole copies.
+    pub erasure_coding: Option<ErasureCodingSpec>,
 }
 
 /// A Zone that can be planned for.

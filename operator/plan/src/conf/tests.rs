@@ -1,8 +1,9 @@
 use super::*;
-use crate::resources::{ConfigFiles, ServerPorts};
+use crate::resources::{ConfigFiles, ErasureCodingSpec, ServerPorts};
 use crate::testing::cluster;
 use crate::validate::{Auth, HashPath};
 use swiftlet_types::conf::Ini;
+use swiftlet_types::policy::PolicyKind;
 use swiftlet_types::{Policies, SwiftConf};
 
 fn node_place() -> NodePlace {
@@ -38,6 +39,13 @@ fn swift_conf_is_read_back_as_meant() {
         aliases: vec!["grey".into(), "second".into()],
         default: false,
         deprecated: true,
+        erasure_coding: Some(ErasureCodingSpec {
+            ec_type: "isa_l_rs_vand".into(),
+            data_fragments: 4,
+            parity_fragments: 2,
+            segment_bytes: 65536,
+            duplication_factor: 2,
+        }),
     });
     let hash_path = HashPath { prefix: "a%(b)s%".into(), suffix: "c%%".into() };
     let text = swift_conf(&cluster, &ConfigFiles::new(), &hash_path);
@@ -45,6 +53,14 @@ fn swift_conf_is_read_back_as_meant() {
     assert_eq!((conf.hash.prefix, conf.hash.suffix), (b"a%(b)s%".to_vec(), b"c%%".to_vec()));
     assert_eq!(Policies::default_policy(&conf.policies).index, 0);
     assert!(text.contains("[storage-policy:1]\nname = silver\naliases = grey, second\n"), "{text}");
+    let kind = PolicyKind::ErasureCoding {
+        ec_type: "isa_l_rs_vand".into(),
+        data_fragments: 4,
+        parity_fragments: 2,
+        segment_size: 65536,
+        duplication_factor: 2,
+    };
+    assert_eq!(conf.policies.by_index(1).unwrap().kind, kind);
 }
 
 #[test]

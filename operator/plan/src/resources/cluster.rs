@@ -200,6 +200,14 @@ pub struct ErasureCodingSpec {
     pub duplication_factor: u32,
 }
 
+impl ErasureCodingSpec {
+    /// How many fragments are kept of an object: the replicas of its ring.
+    pub fn fragment_count(&self) -> u32 {
+        let unique = u32::from(self.data_fragments) + u32::from(self.parity_fragments);
+        unique.saturating_mul(self.duplication_factor)
+    }
+}
+
 /// A pool of proxies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

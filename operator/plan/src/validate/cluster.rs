@@ -6,6 +6,7 @@ use super::{
 };
 use crate::resources::{API_VERSION, PolicySpec, PolicyType, SwiftClusterSpec, parse_duration_s};
 use std::collections::BTreeSet;
+use swiftlet_ec::Codec;
 
 /// Checks everything; the result is only good where no problem is the SwiftCluster's.
 pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<ValidatedCluster> {
@@ -57,8 +58,14 @@ pub(super) fn is_label(name: &str) -> bool {
 
 fn check_policies(specs: &[PolicySpec], subject: &Subject, findings: &mut Findings) -> Vec<Policy> {
     if specs.is_empty() {
-        let lone =
-            Policy { index: 0, name: "Policy-0".into(), aliases: vec![], default: true, deprecated: false };
+        let lone = Policy {
+            index: 0,
+            name: "Policy-0".into(),
+            aliases: vec![],
+            default: true,
+            deprecated: false,
+            erasure_coding: None,
+        };
         return vec![lone];
     }
     let mut names = BTreeSet::new();
@@ -74,10 +81,7 @@ fn check_policies(specs: &[PolicySpec], subject: &Subject, findings: &mut Findin
         {
             check_policy_name(name, &mut names, subject, path(field), findings);
         }
-        if policy.type_ == PolicyType::ErasureCoding {
-            let message = "erasureCoding is not built yet; use replication";
-            findings.problem(subject, path("type"), "NotBuilt", message);
-        }
+        check_erasure_coding(policy, subject, path("erasureCoding"), findings);
         if policy.deprecated && (policy.default || specs.len() == 1) {
             findings.problem(
                 subject,
@@ -98,6 +102,32 @@ fn check_policies(specs: &[PolicySpec], subject: &Subject, findings: &mut Findin
     let mut policies: Vec<Policy> = specs.iter().map(|spec| policy(spec, specs.len() == 1)).collect();
     policies.sort_by_key(|p| p.index);
     policies
+}
+
+/// What the API server's rules say of it, for `swiftlet dev` has none; and whether there is such a code.
+fn check_erasure_coding(policy: &PolicySpec, subject: &Subject, path: String, findings: &mut Findings) {
+    let message = match (policy.type_, &policy.erasure_coding) {
+        (PolicyType::Replication, None) => return,
+        (PolicyType::Replication, Some(_)) => {
+            "a policy of type replication has none; leave it out, or set type: erasureCoding".to_string()
+        }
+        (PolicyType::ErasureCoding, None) => {
+            "a policy of type erasureCoding needs ecType, dataFragments and parityFragments".to_string()
+        }
+        (PolicyType::ErasureCoding, Some(code)) if !(1..=8).contains(&code.duplication_factor) => {
+            format!("duplicationFactor {}; it goes from 1 to 8", code.duplication_factor)
+        }
+        (PolicyType::ErasureCoding, Some(code)) if !(1..=1 << 30).contains(&code.segment_bytes) => {
+            format!("segmentBytes {}; it goes from 1 to {}", code.segment_bytes, 1 << 30)
+        }
+        (PolicyType::ErasureCoding, Some(code)) => {
+            match Codec::new(&code.ec_type, code.data_fragments.into(), code.parity_fragments.into()) {
+                Ok(_) => return,
+                Err(error) => error.to_string(),
+            }
+        }
+    };
+    findings.problem(subject, path, "InvalidPolicy", message);
 }
 
 fn check_policy_name(
@@ -125,6 +155,7 @@ fn policy(spec: &PolicySpec, alone: bool) -> Policy {
         aliases: spec.aliases.clone(),
         default: spec.default || alone,
         deprecated: spec.deprecated,
+        erasure_coding: spec.erasure_coding.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each ring of a cluster is built with.
 
 use super::{Findings, Subject};
-use crate::resources::{RingOverrides, RingsSpec, SwiftClusterSpec};
+use crate::resources::{PolicySpec, PolicyType, RingOverrides, RingsSpec, SwiftClusterSpec};
 
 /// What one ring is built with.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub struct RingSettings {
     pub name: String,
     /// It has 2^part_power partitions.
     pub part_power: u8,
-    /// Copies of everything; may be fractional.
+    /// Copies of everything, may be fractional; or the fragments of an object.
     pub replicas: f64,
     /// Hours for which a partition that moved stays.
     pub min_part_hours: u16,
@@ -38,14 +38,46 @@ pub(super) fn check(
     if spec.policies.is_empty() {
         settings.push(with_overrides("object", rings, &none));
     }
-    for policy in &spec.policies {
+    for policy in spec.policies.iter().filter(|policy| fragments_of(policy).is_none()) {
         let overrides = policy.ring.as_ref().unwrap_or(&none);
         settings.push(with_overrides(&policy_ring_name(policy.index), rings, overrides));
+    }
+    for ring in &settings {
+        check_replicas(ring, subject, findings);
+    }
+    for (i, policy) in spec.policies.iter().enumerate() {
+        let Some(replicas) = fragments_of(policy) else { continue };
+        let overrides = policy.ring.as_ref().unwrap_or(&none);
+        check_fragments(replicas, overrides.replicas, subject, i, findings);
+        let ring = with_overrides(&policy_ring_name(policy.index), rings, overrides);
+        settings.push(RingSettings { replicas, ..ring });
     }
     for ring in &settings {
         check_ring(ring, subject, findings);
     }
     settings
+}
+
+/// How many fragments are kept of an object, where it is kept in fragments.
+fn fragments_of(policy: &PolicySpec) -> Option<f64> {
+    let code = policy.erasure_coding.as_ref().filter(|_| policy.type_ == PolicyType::ErasureCoding);
+    code.map(|code| f64::from(code.fragment_count()))
+}
+
+/// A fragment for each replica of the ring, no more and no less.
+fn check_fragments(
+    fragments: f64,
+    asked: Option<f64>,
+    subject: &Subject,
+    policy: usize,
+    findings: &mut Findings,
+) {
+    if let Some(asked) = asked.filter(|asked| *asked != fragments) {
+        let message = format!(
+            "{asked}, but this policy keeps {fragments} fragments of an object: data and parity, times duplicationFactor; leave it out"
+        );
+        findings.problem(subject, format!("spec.policies[{policy}].ring.replicas"), "InvalidRings", message);
+    }
 }
 
 fn with_overrides(name: &str, rings: &RingsSpec, overrides: &RingOverrides) -> RingSettings {
@@ -65,12 +97,16 @@ fn check_ring(ring: &RingSettings, subject: &Subject, findings: &mut Findings) {
         let message = format!("{} for ring {name}; it goes from 1 to 24", ring.part_power);
         findings.problem(subject, "spec.rings.partPower", "InvalidRings", message);
     }
-    if !(1.0..=16.0).contains(&ring.replicas) {
-        let message = format!("{} for ring {name}; it goes from 1 to 16", ring.replicas);
-        findings.problem(subject, "spec.rings.replicas", "InvalidRings", message);
-    }
     if !(0.0..=10.0).contains(&ring.overload) {
         let message = format!("{} for ring {name}; it goes from 0 to 1000 percent", ring.overload * 100.0);
         findings.problem(subject, "spec.rings.overload", "InvalidRings", message);
+    }
+}
+
+/// Of a ring whose replicas are copies.
+fn check_replicas(ring: &RingSettings, subject: &Subject, findings: &mut Findings) {
+    if !(1.0..=16.0).contains(&ring.replicas) {
+        let message = format!("{} for ring {}; it goes from 1 to 16", ring.replicas, ring.name);
+        findings.problem(subject, "spec.rings.replicas", "InvalidRings", message);
     }
 }

@@ -89,11 +89,43 @@ fn policies_follow_swifts_rules() {
         ("[{index: 0, name: a}, {index: 1, name: b}]", "0 policies are the default one"),
         ("[{index: 0, name: a, default: true}, {index: 1, name: A}]", "is used twice"),
         ("[{index: 0, name: a b}]", "letters, digits and -"),
-        ("[{index: 0, name: a, type: erasureCoding}]", "not built yet"),
         ("[{index: 0, name: a, deprecated: true}]", "cannot be deprecated"),
     ] {
         let found = problems(|text| text.replace("policies: []", &format!("policies: {policies}")));
         assert!(found.iter().any(|p| p.contains(expected)), "{policies}: {found:?}");
+    }
+}
+
+#[test]
+fn an_erasure_coded_policy_has_a_replica_for_each_fragment() {
+    let code = "ecType: liberasurecode_rs_vand, dataFragments: 4, parityFragments: 2";
+    let policies = |more: &str| {
+        format!("policies: [{{index: 0, name: a, type: erasureCoding, erasureCoding: {{{code}}}{more}}}]")
+    };
+    let validation =
+        validate(&desired(|text| text.replace("policies: []", &policies(", ring: {replicas: 6}"))));
+    assert_eq!(validation.problems, []);
+    let cluster = validation.cluster.unwrap();
+    assert_eq!(cluster.rings.iter().find(|ring| ring.name == "object").unwrap().replicas, 6.0);
+    assert_eq!(cluster.policies[0].erasure_coding.as_ref().unwrap().fragment_count(), 6);
+
+    let found = |policies: String| problems(|text| text.replace("policies: []", &policies));
+    let expected = "SwiftCluster demo: spec.policies[0].ring.replicas: 3, but this policy keeps 6 fragments of an object: \
+                    data and parity, times duplicationFactor; leave it out";
+    assert_eq!(found(policies(", ring: {replicas: 3}")), [expected]);
+    for (was, becomes, expected) in [
+        (
+            "liberasurecode_rs_vand",
+            "jerasure_rs_vand",
+            "supported are: liberasurecode_rs_vand, isa_l_rs_vand",
+        ),
+        ("dataFragments: 4", "dataFragments: 40", "no more than 32 together"),
+        ("parityFragments: 2", "parityFragments: 2, duplicationFactor: 9", "it goes from 1 to 8"),
+        ("type: erasureCoding, ", "", "set type: erasureCoding"),
+        (&format!(", erasureCoding: {{{code}}}"), "", "needs ecType, dataFragments and parityFragments"),
+    ] {
+        let found = found(policies("").replacen(was, becomes, 1));
+        assert!(found.len() == 1 && found[0].contains(expected), "{becomes}: {found:?}");
     }
 }
 

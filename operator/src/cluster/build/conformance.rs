@@ -21,7 +21,10 @@ metadata: {name: demo}
 spec:
   version: 0.1.0
   rings: {partPower: 8, minPartHours: 0, overload: 10}
-  policies: [{index: 0, name: gold, default: true}, {index: 1, name: silver, ring: {replicas: 2}}]
+  policies:
+  - {index: 0, name: gold, default: true}
+  - {index: 1, name: silver, ring: {replicas: 2}}
+  - {index: 2, name: coded, type: erasureCoding, erasureCoding: {ecType: isa_l_rs_vand, dataFragments: 2, parityFragments: 1}}
   auth: {tempauth: {usersSecretName: users}}
   proxies:
   - {name: default, config: {proxy-server.conf: {'app:proxy-server': {node_timeout: '9'}}}}
