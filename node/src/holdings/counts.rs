@@ -46,12 +46,14 @@ impl DeviceHoldings {
     pub(super) fn count(root: &Path, name: &str, assignments: &Assignments) -> Self {
         let disk = told(root, rustix::fs::statvfs(root).map_err(io::Error::from));
         let disk = disk.as_ref();
+        // updates that wait are held too: a device is only said to be empty of all of them
+        let async_pendings = told(root, async_pendings(root));
         Self {
             used_bytes: disk.map(|disk| disk.f_frsize * disk.f_blocks.saturating_sub(disk.f_bavail)),
             size_bytes: disk.map(|disk| disk.f_frsize * disk.f_blocks),
-            async_pendings: told(root, async_pendings(root)),
+            async_pendings,
             quarantined: told(root, quarantined(root)),
-            rings: told(root, rings(root, name, assignments)),
+            rings: async_pendings.and_then(|_| told(root, rings(root, name, assignments))),
         }
     }
 }

@@ -86,6 +86,12 @@ fn what_cannot_be_read_is_not_taken_for_empty() {
     assert_eq!(found.rings, None);
     assert_eq!((found.async_pendings, found.quarantined), (Some(0), Some(0)));
     assert!(found.size_bytes.is_some());
+
+    std::fs::remove_file(&datadir).unwrap();
+    let waiting = folder.at("srv/d1/async_pending");
+    std::os::unix::fs::symlink(&waiting, &waiting).unwrap();
+    let found = &holdings(&folder).devices["d1"];
+    assert_eq!((found.async_pendings, &found.rings), (None, &None), "updates that wait are held too");
 }
 
 #[test]
