@@ -1,16 +1,9 @@
 //! `swiftlet-operator`: runs SwiftCluster and Zone resources on Kubernetes.
 
-mod cluster;
-mod crds;
-mod http_get;
-mod leader;
-mod metrics;
-mod serve;
-mod wiring;
-
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
+use swiftlet_operator::{crds, http_get, wiring};
 
 /// How long `probe` waits for an answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,9 @@
+//! What `swiftlet-operator` and `kubectl-swift` are made of: the loop that runs clusters, and what a person asks of one.
+
+mod cluster;
+pub mod crds;
+pub mod http_get;
+mod leader;
+mod metrics;
+mod serve;
+pub mod wiring;
