@@ -8,7 +8,7 @@ use swiftlet_plan::validate::{HashPath, ValidatedCluster, validate};
 
 const EXAMPLE: &str = include_str!("../../../../deploy/examples/cluster.yaml");
 
-fn example() -> ValidatedCluster {
+pub(super) fn example() -> ValidatedCluster {
     let mut documents = Documents::default();
     documents.read("cluster.yaml", EXAMPLE).unwrap();
     let mut desired = documents.desired().unwrap();
