@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod conf;
+pub mod disruption;
 pub mod documents;
 mod leaving;
 pub mod plan;

@@ -3,8 +3,9 @@
 //! A revision is taken over what people asked for, not over what an operator renders from it: a newer operator,
 //! which may render differently, restarts nothing by itself.
 
-use crate::resources::ConfigFiles;
+use crate::resources::{ConfigFiles, PodSettings};
 use crate::validate::{ProxyPool, ValidatedCluster, ValidatedNode, ValidatedZone};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -13,13 +14,16 @@ use std::fmt::Debug;
 pub fn of_node(cluster: &ValidatedCluster, zone: &ValidatedZone, node: &ValidatedNode) -> String {
     let devices: Vec<&str> = node.devices.iter().map(|device| device.name.as_str()).collect();
     let shared = (&cluster.version, &cluster.image, &cluster.policies, read_by_nodes(&cluster.config));
-    short_hash(&(shared, zone.region, zone.zone, read_by_nodes(&zone.config), &zone.placement, devices))
+    let own = (shared, zone.region, zone.zone, read_by_nodes(&zone.config), &zone.placement, devices);
+    short_hash(&own, &said(&zone.pods, PodSettings::is_empty))
 }
 
 /// The revision of the proxies of `pool`.
 pub fn of_proxies(cluster: &ValidatedCluster, pool: &ProxyPool) -> String {
     let shared = (&cluster.version, &cluster.image, &cluster.policies, read_by_proxies(&cluster.config));
-    short_hash(&(shared, &cluster.auth, read_by_proxies(&pool.config), &pool.tls_secret_name))
+    let said =
+        said(&pool.pods, PodSettings::is_empty) + &said(&pool.placement, |placement| placement.is_empty());
+    short_hash(&(shared, &cluster.auth, read_by_proxies(&pool.config), &pool.tls_secret_name), &said)
 }
 
 /// The file that proxies read and nodes do not.
@@ -37,9 +41,16 @@ fn read_by_proxies(config: &ConfigFiles) -> Vec<(&String, &BTreeMap<String, BTre
     config.iter().filter(|(file, _)| *file == PROXY_FILE || *file == SHARED_FILE).collect()
 }
 
+/// What is said in a block that came to the resources later, and nothing where it says nothing: an operator that knows
+/// the block, or a field of it, takes pods that were made before it as they are.
+fn said<T: Serialize>(block: &T, is_empty: impl Fn(&T) -> bool) -> String {
+    // Plain data always has a JSON form.
+    if is_empty(block) { String::new() } else { serde_json::to_string(block).unwrap_or_default() }
+}
+
 /// Debug text is stable for the plain data that is hashed here, and never leaves this function.
-fn short_hash(intent: &impl Debug) -> String {
-    let digest = Sha256::digest(format!("{intent:?}"));
+fn short_hash(intent: &impl Debug, later: &str) -> String {
+    let digest = Sha256::digest(format!("{intent:?}{later}"));
     hex::encode(&digest[..5])
 }
 
@@ -48,6 +59,19 @@ mod tests {
     use super::*;
     use crate::testing::cluster;
     use crate::validate::Auth;
+
+    /// Who upgrades the operator restarts nothing: what was rolled before a block existed keeps its revision.
+    #[test]
+    fn a_block_that_says_nothing_changes_nothing() {
+        let cluster = cluster(1, 1);
+        let (zone, pool) = (&cluster.zones[0], &cluster.proxies[0]);
+        let shared = (&cluster.version, &cluster.image, &cluster.policies, &cluster.config);
+        let node =
+            short_hash(&(shared, zone.region, zone.zone, &zone.config, &zone.placement, ["d1", "d2"]), "");
+        assert_eq!(of_node(&cluster, zone, &zone.nodes[0]), node);
+        let proxies = short_hash(&(shared, &cluster.auth, &pool.config, &pool.tls_secret_name), "");
+        assert_eq!(of_proxies(&cluster, pool), proxies);
+    }
 
     #[test]
     fn it_changes_with_what_a_pod_starts_from_and_with_nothing_else() {
@@ -65,6 +89,18 @@ mod tests {
         users.auth = Auth::Tempauth { users: [("user_a_b".into(), "c".into())].into() };
         assert_eq!(revision(&before), revision(&users));
         assert_ne!(proxies(&before), proxies(&users));
+
+        let mut labels = before.clone();
+        labels.zones[0].pods.labels = [("team".into(), "storage".into())].into();
+        assert_ne!(revision(&before), revision(&labels));
+        assert_eq!(proxies(&before), proxies(&labels));
+        let mut account = before.clone();
+        account.proxies[0].pods.service_account_name = Some("swift".into());
+        assert_eq!(revision(&before), revision(&account));
+        assert_ne!(proxies(&before), proxies(&account));
+        let mut hosts = before.clone();
+        hosts.proxies[0].placement.node_selector = [("edge".into(), "yes".into())].into();
+        assert_ne!(proxies(&before), proxies(&hosts));
 
         let mut device = before.clone();
         device.zones[0].nodes[0].devices.pop();

@@ -8,6 +8,7 @@ mod auth;
 mod cluster;
 mod config;
 mod overrides;
+mod pods;
 mod rings;
 mod windows;
 mod zones;
@@ -16,7 +17,8 @@ pub use auth::Auth;
 pub use rings::{RingSettings, policy_ring_name};
 
 use crate::resources::{
-    ClusterManifest, ConfigFiles, ErasureCodingSpec, Placement, VolumeClaimDeletion, ZoneManifest,
+    ClusterManifest, ConfigFiles, ErasureCodingSpec, Placement, PodSettings, ProxyPlacement,
+    VolumeClaimDeletion, ZoneManifest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -141,6 +143,8 @@ pub struct ValidatedZone {
     pub config: ConfigFiles,
     /// Where its pods may run.
     pub placement: Placement,
+    /// What its pods carry and ask for: its own, else the cluster's.
+    pub pods: PodSettings,
     /// What becomes of drained volumes.
     pub volume_claim_deletion: VolumeClaimDeletion,
     /// Whether its deletion was asked for.
@@ -194,6 +198,10 @@ pub struct ProxyPool {
     pub replicas: u32,
     /// Options for them.
     pub config: ConfigFiles,
+    /// Where their pods may run.
+    pub placement: ProxyPlacement,
+    /// What their pods carry and ask for.
+    pub pods: PodSettings,
 }
 
 /// How changes reach the pods.

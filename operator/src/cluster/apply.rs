@@ -98,6 +98,11 @@ impl<'a> Applier<'a> {
         self.live.version_of::<K>(name).is_some()
     }
 
+    /// The names of the objects of a kind that exist and are this cluster's.
+    pub fn names<K: Resource<DynamicType = ()>>(&self) -> impl Iterator<Item = &String> {
+        self.live.0.keys().filter(|(kind, _)| *kind == K::kind(&())).map(|(_, name)| name)
+    }
+
     /// The resourceVersion that this pass has read of an object, if it exists.
     pub fn version<K: Resource<DynamicType = ()>>(&self, name: &str) -> Option<&String> {
         self.live.version_of::<K>(name)

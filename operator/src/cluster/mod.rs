@@ -2,6 +2,7 @@
 //! Zones; whatever happens to any of them, or to what was made for them, only asks for another pass.
 
 mod apply;
+mod around;
 mod build;
 mod finalizers;
 mod leave;
@@ -20,6 +21,7 @@ use apply::{Applier, ApplyError};
 use futures_util::StreamExt;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
@@ -139,6 +141,7 @@ async fn run_in(context: Arc<Context>, namespace: Option<&str>) {
         .watches(api::<Deployment>(client, namespace), ours(), |deployment| cluster_of(&deployment))
         .watches(api::<PersistentVolumeClaim>(client, namespace), ours(), |claim| cluster_of(&claim))
         .watches(api::<Pod>(client, namespace), ours(), |pod| cluster_of(&pod))
+        .watches(api::<PodDisruptionBudget>(client, namespace), ours(), |budget| cluster_of(&budget))
         .watches(api::<Service>(client, namespace), ours(), |service| cluster_of(&service))
         .watches(api::<PartialObjectMeta<ConfigMap>>(client, namespace), ours(), |meta| cluster_of(&meta))
         .watches(api::<PartialObjectMeta<Secret>>(client, namespace), ours(), |meta| cluster_of(&meta))

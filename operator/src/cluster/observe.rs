@@ -10,6 +10,7 @@ use super::renderings::{self, Renderings};
 use super::{Context, PassError, rings};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, PodTemplateSpec, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
@@ -57,7 +58,9 @@ pub async fn observe(
     )?;
     let (config_maps, secrets) =
         tokio::try_join!(reader.names::<ConfigMap>("ConfigMaps"), reader.names::<Secret>("Secrets"))?;
+    let budgets = reader.list::<PodDisruptionBudget>("PodDisruptionBudgets").await?;
     let mut live = Live::default();
+    live.add(&budgets);
     live.add(&sets);
     live.add(&deployments);
     live.add(&services);

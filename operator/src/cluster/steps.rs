@@ -63,7 +63,7 @@ impl Executor<'_> {
         if let Some(rings) = &observed.world.rings {
             pods::annotate(self.applier, &observed.pods, rings.generation).await?;
         }
-        Ok(())
+        self.surround(observed).await
     }
 
     async fn take(&self, step: &Step, observed: &mut Observed) -> Result<(), PassError> {

@@ -1,6 +1,7 @@
 //! `SwiftCluster`: what the whole cluster shares. Rings, policies, users, proxies, versions.
 
-use super::{AuthSpec, Condition, ConfigFiles, config_schema};
+use super::proxies::default_proxies;
+use super::{AuthSpec, Condition, ConfigFiles, PodSettings, ProxySpec, config_schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,9 @@ pub struct SwiftClusterSpec {
     #[serde(default = "default_proxies")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub proxies: Vec<ProxySpec>,
+    /// What storage pods carry, ask for and run as, unless their Zone says otherwise.
+    #[serde(default, skip_serializing_if = "PodSettings::is_empty")]
+    pub storage_pods: PodSettings,
     /// Swift's own options, for every node and proxy.
     #[serde(default)]
     #[schemars(schema_with = "config_schema")]
@@ -208,36 +212,6 @@ impl ErasureCodingSpec {
     }
 }
 
-/// A pool of proxies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProxySpec {
-    /// Its name; "default" is the cluster's own Service.
-    #[serde(default = "default_proxy_name")]
-    #[schemars(length(min = 1, max = 16), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
-    pub name: String,
-    /// TLS at port 8443, beside plain HTTP at 8080.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<ProxyTlsSpec>,
-    /// How many.
-    #[serde(default = "default_proxy_replicas")]
-    #[schemars(range(min = 0, max = 1000))]
-    pub replicas: u32,
-    /// Swift's own options, for this pool.
-    #[serde(default)]
-    #[schemars(schema_with = "config_schema")]
-    pub config: ConfigFiles,
-}
-
-/// How a pool of proxies speaks TLS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProxyTlsSpec {
-    /// A Secret of type kubernetes.io/tls. A new certificate in it is served without a restart.
-    #[schemars(length(min = 1, max = 253))]
-    pub secret_name: String,
-}
-
 /// How a change of image or configuration reaches the pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -370,18 +344,4 @@ fn default_ec_segment_bytes() -> u64 {
 }
 fn one() -> u32 {
     1
-}
-fn default_proxy_name() -> String {
-    "default".to_string()
-}
-fn default_proxy_replicas() -> u32 {
-    2
-}
-fn default_proxies() -> Vec<ProxySpec> {
-    vec![ProxySpec {
-        name: default_proxy_name(),
-        tls: None,
-        replicas: default_proxy_replicas(),
-        config: ConfigFiles::new(),
-    }]
 }

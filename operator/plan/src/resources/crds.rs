@@ -101,6 +101,9 @@ mod tests {
                 assert!(has("maxProperties"), "{path}: no maxProperties")
             }
             Some("object" | "integer" | "number" | "boolean") => {}
+            None if schema["x-kubernetes-int-or-string"] == true => {
+                assert!(has("maxLength"), "{path}: no maxLength")
+            }
             other => panic!("{path}: type {other:?} is not structural"),
         }
         if has("format") {

@@ -12,6 +12,8 @@ mod condition;
 mod crds;
 mod duration;
 mod manifest;
+mod pods;
+mod proxies;
 mod quantity;
 mod zone;
 
@@ -22,7 +24,9 @@ pub use condition::*;
 pub use crds::crds;
 pub use duration::{DurationError, parse_duration_s};
 pub use manifest::*;
-pub use quantity::{QuantityError, parse_quantity_bytes};
+pub use pods::*;
+pub use proxies::*;
+pub use quantity::{QuantityError, ResourceQuantity, parse_quantity_bytes};
 pub use zone::*;
 
 use std::collections::BTreeMap;

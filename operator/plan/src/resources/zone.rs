@@ -1,6 +1,6 @@
 //! `Zone`: a failure domain of one cluster, its nodes and their devices.
 
-use super::{Condition, ConfigFiles, config_schema};
+use super::{Condition, ConfigFiles, PodSettings, config_schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,6 +62,10 @@ pub struct ZoneSpec {
     /// On which hosts its pods may run.
     #[serde(default)]
     pub placement: Placement,
+    /// What its pods have in place of what `storagePods` of the SwiftCluster says: each field as a whole, but labels and
+    /// annotations, which are joined.
+    #[serde(default, skip_serializing_if = "PodSettings::is_empty")]
+    pub pods: PodSettings,
     /// What becomes of a volume once it is drained.
     #[serde(default)]
     pub volume_claim_deletion: VolumeClaimDeletion,

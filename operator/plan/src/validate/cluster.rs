@@ -2,7 +2,7 @@
 
 use super::{
     Desired, Findings, Policy, ProxyPool, Subject, Upgrade, ValidatedCluster, ValidatedZone, auth, config,
-    rings, windows, zones,
+    pods, rings, windows, zones,
 };
 use crate::resources::{API_VERSION, PolicySpec, PolicyType, SwiftClusterSpec, parse_duration_s};
 use std::collections::BTreeSet;
@@ -22,6 +22,7 @@ pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<Valida
     let policies = check_policies(&spec.policies, &subject, findings);
     let auth = auth::check(desired, &subject, findings);
     config::check(&spec.config, &subject, "spec.config", findings);
+    pods::check(&spec.storage_pods, &subject, "spec.storagePods", findings);
     let (zones, refused_zones) = zones::check(desired, &rings, findings);
     let upgrade = check_upgrade(spec, &zones, &subject, findings)?;
     Some(ValidatedCluster {
@@ -170,6 +171,7 @@ fn check_proxies(spec: &SwiftClusterSpec, subject: &Subject, findings: &mut Find
             findings.problem(subject, path, "InvalidName", format!("{:?} is used twice", pool.name));
         }
         config::check(&pool.config, subject, &format!("spec.proxies[{i}].config"), findings);
+        pods::check(&pool.pods, subject, &format!("spec.proxies[{i}].pods"), findings);
     }
     if spec.proxies.is_empty() {
         findings.problem(
@@ -184,6 +186,8 @@ fn check_proxies(spec: &SwiftClusterSpec, subject: &Subject, findings: &mut Find
         tls_secret_name: p.tls.as_ref().map(|tls| tls.secret_name.clone()),
         replicas: p.replicas,
         config: p.config.clone(),
+        placement: p.placement.clone(),
+        pods: p.pods.clone(),
     };
     spec.proxies.iter().map(pool).collect()
 }

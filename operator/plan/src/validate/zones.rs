@@ -3,9 +3,11 @@
 use super::cluster::is_label;
 use super::{
     Desired, Findings, RingSettings, Subject, ValidatedDevice, ValidatedNode, ValidatedZone, config,
-    overrides,
+    overrides, pods,
 };
-use crate::resources::{DeviceSpec, MAX_CLUSTER_ZONE_NAME_CHARS, ZoneManifest, parse_quantity_bytes};
+use crate::resources::{
+    ClusterManifest, DeviceSpec, MAX_CLUSTER_ZONE_NAME_CHARS, ZoneManifest, parse_quantity_bytes,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The smallest device that a ring counts: 0.01 GiB.
@@ -33,7 +35,7 @@ pub(super) fn check(
     for zone in zones {
         let before = findings.problems.len();
         let subject = Subject::Zone(zone.name().to_string());
-        let validated = check_zone(desired.cluster.name(), zone, &subject, rings, findings);
+        let validated = check_zone(&desired.cluster, zone, &subject, rings, findings);
         if let Some(other) = places.get(&(zone.spec.region, zone.spec.zone)) {
             let message = format!(
                 "region {} zone {} is Zone {other}'s already; every Zone has a place of its own in the rings",
@@ -54,13 +56,13 @@ pub(super) fn check(
 }
 
 fn check_zone(
-    cluster: &str,
+    manifest: &ClusterManifest,
     zone: &ZoneManifest,
     subject: &Subject,
     rings: &[RingSettings],
     findings: &mut Findings,
 ) -> ValidatedZone {
-    let spec = &zone.spec;
+    let (cluster, spec) = (manifest.name(), &zone.spec);
     check_name(cluster, zone.name(), subject, findings);
     for (field, value) in [("region", spec.region), ("zone", spec.zone)] {
         if !(1..=9999).contains(&value) {
@@ -77,6 +79,7 @@ fn check_zone(
     }
     overrides::check(spec, subject, findings);
     config::check(&spec.config, subject, "spec.config", findings);
+    pods::check(&spec.pods, subject, "spec.pods", findings);
     let devices = check_devices(&spec.devices, subject, rings, findings);
     let node = |ordinal: u32| ValidatedNode {
         name: format!("{cluster}-{}-{ordinal}", zone.name()),
@@ -92,6 +95,7 @@ fn check_zone(
         nodes: overrides::live_ordinals(spec).take(wanted as usize).map(node).collect(),
         config: spec.config.clone(),
         placement: spec.placement.clone(),
+        pods: spec.pods.over(&manifest.spec.storage_pods),
         volume_claim_deletion: spec.volume_claim_deletion,
         deleting: zone.is_deleting(),
         lost: overrides::lost(cluster, zone.name(), spec),

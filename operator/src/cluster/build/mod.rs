@@ -5,6 +5,7 @@ pub mod claim;
 pub mod configuration;
 #[cfg(test)]
 mod conformance;
+pub mod disruption;
 pub mod node;
 pub mod plan;
 pub mod pod;
@@ -126,10 +127,16 @@ impl Owner {
     }
 }
 
-/// Labels of a node and of all that is its.
-fn node_labels(owner: &Owner, zone: &str, node: &str) -> BTreeMap<String, String> {
+/// Labels of a Zone's nodes and of all that is theirs.
+fn zone_labels(owner: &Owner, zone: &str) -> BTreeMap<String, String> {
     let mut labels = owner.component_labels(Component::Storage);
     labels.insert(ZONE_LABEL.to_string(), zone.to_string());
+    labels
+}
+
+/// Labels of a node and of all that is its.
+fn node_labels(owner: &Owner, zone: &str, node: &str) -> BTreeMap<String, String> {
+    let mut labels = zone_labels(owner, zone);
     labels.insert(NODE_LABEL.to_string(), node.to_string());
     labels
 }

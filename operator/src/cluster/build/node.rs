@@ -1,15 +1,15 @@
 //! A storage node: a StatefulSet of one replica and a headless Service, both of the node's name.
 
 use super::{
-    Component, Owner, ZONE_LABEL, claim, label_selector, node_labels, pod, pod::PodSettings, revision,
-    selector,
+    Component, Owner, ZONE_LABEL, claim, label_selector, node_labels, pod, pod::PodSettings, selector,
+    zone_labels,
 };
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{
-    Affinity, PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
-    Service, ServicePort, ServiceSpec, Toleration, Volume, WeightedPodAffinityTerm,
+    Affinity, PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSpec, Service,
+    ServicePort, ServiceSpec, Volume, WeightedPodAffinityTerm,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use swiftlet_plan::resources::{Placement, ServerPorts, ZoneSeparation};
 use swiftlet_plan::validate::{ValidatedNode, ValidatedZone};
@@ -34,14 +34,8 @@ pub fn stateful_set(
     settings: &PodSettings<'_>,
 ) -> StatefulSet {
     let labels = node_labels(owner, &zone.name, &node.name);
-    let template = PodTemplateSpec {
-        metadata: Some(ObjectMeta {
-            labels: Some(labels.clone()),
-            annotations: Some(revision(settings.revision)),
-            ..ObjectMeta::default()
-        }),
-        spec: Some(pod_spec(owner, zone, node, settings)),
-    };
+    let spec = pod_spec(owner, zone, node, settings);
+    let template = pod::template(&labels, &zone_labels(owner, &zone.name), spec, &zone.pods, settings);
     StatefulSet {
         metadata: owner.owned(&node.name, labels.clone()),
         spec: Some(StatefulSetSpec {
@@ -104,9 +98,8 @@ fn pod_spec(
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(GRACE_S),
         affinity: Some(affinity(owner, &zone.name, &zone.placement)),
-        node_selector: Some(zone.placement.node_selector.clone()).filter(|labels| !labels.is_empty()),
-        tolerations: Some(zone.placement.tolerations.iter().map(toleration).collect::<Vec<_>>())
-            .filter(|tolerations| !tolerations.is_empty()),
+        node_selector: pod::node_selector(&zone.placement.node_selector),
+        tolerations: pod::tolerations(&zone.placement.tolerations),
         ..PodSpec::default()
     }
 }
@@ -148,16 +141,6 @@ fn host_term(owner: &Owner, operator: &str, zone: &str) -> PodAffinityTerm {
             match_expressions: Some(vec![zone]),
         }),
         ..PodAffinityTerm::default()
-    }
-}
-
-fn toleration(toleration: &swiftlet_plan::resources::Toleration) -> Toleration {
-    Toleration {
-        key: toleration.key.clone(),
-        operator: toleration.operator.clone(),
-        value: toleration.value.clone(),
-        effect: toleration.effect.clone(),
-        toleration_seconds: toleration.toleration_seconds,
     }
 }
 

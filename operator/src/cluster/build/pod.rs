@@ -1,16 +1,20 @@
 //! What every pod of a cluster has: the restricted security settings, the rings' volume, the configuration's volume,
-//! and the folders `swiftlet pod` writes to.
+//! the folders `swiftlet pod` writes to, and what a platform team says about its pods.
 
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction,
-    KeyToPath, PodSecurityContext, Probe, ProjectedVolumeSource, SeccompProfile, SecretProjection,
-    SecurityContext, Volume, VolumeMount, VolumeProjection,
+    KeyToPath, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretProjection, SecurityContext,
+    Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeMap;
+use swiftlet_plan::resources;
 use swiftlet_ring::distribution::Bank;
 
-use super::rings;
+use super::{label_selector, revision, rings};
 
 /// Where servers read configuration and rings.
 pub const SWIFT_DIR: &str = "/etc/swift";
@@ -58,6 +62,93 @@ pub fn security() -> PodSecurityContext {
             localhost_profile: None,
         }),
         ..PodSecurityContext::default()
+    }
+}
+
+/// The template of pods with these `labels`, with what is `asked` for them beside what they are made of. They spread
+/// among those that have the labels of `peers`.
+pub fn template(
+    labels: &BTreeMap<String, String>,
+    peers: &BTreeMap<String, String>,
+    mut spec: PodSpec,
+    asked: &resources::PodSettings,
+    settings: &PodSettings<'_>,
+) -> PodTemplateSpec {
+    spec.priority_class_name = asked.priority_class_name.clone();
+    spec.service_account_name = asked.service_account_name.clone();
+    let secret =
+        |secret: &resources::LocalObjectReference| LocalObjectReference { name: secret.name.clone() };
+    spec.image_pull_secrets = given(asked.image_pull_secrets.iter().map(secret).collect());
+    let spread = asked.topology_spread_constraints.iter();
+    spec.topology_spread_constraints =
+        given(spread.map(|constraint| spread_constraint(constraint, peers)).collect());
+    for container in &mut spec.containers {
+        container.resources = asked.resources.as_ref().map(resource_requirements);
+        if let Some(policy) = asked.image_pull_policy {
+            container.image_pull_policy = Some(format!("{policy:?}"));
+        }
+    }
+    // The operator's own come last: nothing that is asked for can take their place.
+    let joined = |asked: &BTreeMap<String, String>, own: BTreeMap<String, String>| {
+        asked.clone().into_iter().chain(own).collect()
+    };
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(joined(&asked.labels, labels.clone())),
+            annotations: Some(joined(&asked.annotations, revision(settings.revision))),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(spec),
+    }
+}
+
+/// A list that is left out where it is empty.
+pub fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+/// Taints that pods put up with.
+pub fn tolerations(tolerations: &[resources::Toleration]) -> Option<Vec<Toleration>> {
+    let toleration = |toleration: &resources::Toleration| Toleration {
+        key: toleration.key.clone(),
+        operator: toleration.operator.clone(),
+        value: toleration.value.clone(),
+        effect: toleration.effect.clone(),
+        toleration_seconds: toleration.toleration_seconds,
+    };
+    given(tolerations.iter().map(toleration).collect())
+}
+
+/// Labels that hosts must have.
+pub fn node_selector(labels: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    Some(labels.clone()).filter(|labels| !labels.is_empty())
+}
+
+fn resource_requirements(asked: &resources::ResourceRequirements) -> ResourceRequirements {
+    let amounts = |amounts: &BTreeMap<String, resources::ResourceQuantity>| {
+        let amounts = amounts.iter().map(|(name, amount)| (name.clone(), Quantity(amount.0.clone())));
+        Some(amounts.collect::<BTreeMap<_, _>>()).filter(|amounts| !amounts.is_empty())
+    };
+    ResourceRequirements {
+        requests: amounts(&asked.requests),
+        limits: amounts(&asked.limits),
+        ..ResourceRequirements::default()
+    }
+}
+
+fn spread_constraint(
+    constraint: &resources::TopologySpreadConstraint,
+    peers: &BTreeMap<String, String>,
+) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: i32::from(constraint.max_skew),
+        topology_key: constraint.topology_key.clone(),
+        when_unsatisfiable: format!("{:?}", constraint.when_unsatisfiable),
+        min_domains: constraint.min_domains.map(i32::from),
+        node_affinity_policy: constraint.node_affinity_policy.map(|policy| format!("{policy:?}")),
+        node_taints_policy: constraint.node_taints_policy.map(|policy| format!("{policy:?}")),
+        label_selector: Some(label_selector(peers)),
+        ..TopologySpreadConstraint::default()
     }
 }
 

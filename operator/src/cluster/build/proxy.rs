@@ -1,13 +1,12 @@
 //! A pool of proxies: a Deployment and the Service in front of it, both `<cluster>-proxy` (or `<cluster>-proxy-<pool>`).
 
 use super::secrets::{TOKEN_KEY, token_key_secret};
-use super::{Component, Owner, label_selector, pod, pod::PodSettings, revision, selector};
+use super::{Component, Owner, label_selector, pod, pod::PodSettings, selector};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Affinity, Lifecycle, LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodSpec, PodTemplateSpec,
-    Service, ServicePort, ServiceSpec, SleepAction, WeightedPodAffinityTerm,
+    Affinity, Lifecycle, LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodSpec, Service, ServicePort,
+    ServiceSpec, SleepAction, WeightedPodAffinityTerm,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 use swiftlet_plan::conf::{ProxyPlace, TlsPlace};
@@ -72,14 +71,13 @@ pub fn deployment(owner: &Owner, pool: &ProxyPool, settings: &PodSettings<'_>) -
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(labels.clone()),
-                    annotations: Some(revision(settings.revision)),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod_spec(owner, pool, settings, &labels)),
-            },
+            template: pod::template(
+                &labels,
+                &labels,
+                pod_spec(owner, pool, settings, &labels),
+                &pool.pods,
+                settings,
+            ),
             ..DeploymentSpec::default()
         }),
         status: None,
@@ -132,6 +130,8 @@ fn pod_spec(
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(LEAVE_SERVICE_S + GRACE_S),
         affinity: Some(spread(labels)),
+        node_selector: pod::node_selector(&pool.placement.node_selector),
+        tolerations: pod::tolerations(&pool.placement.tolerations),
         ..PodSpec::default()
     }
 }

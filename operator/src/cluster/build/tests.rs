@@ -8,7 +8,7 @@ use swiftlet_plan::validate::{HashPath, ValidatedCluster, validate};
 
 const EXAMPLE: &str = include_str!("../../../../deploy/examples/cluster.yaml");
 
-fn example() -> ValidatedCluster {
+pub(super) fn example() -> ValidatedCluster {
     let mut documents = Documents::default();
     documents.read("cluster.yaml", EXAMPLE).unwrap();
     let mut desired = documents.desired().unwrap();
@@ -124,6 +124,72 @@ fn selectors_name_neither_a_version_nor_a_revision() {
     let second = stateful_set("r2").spec.unwrap();
     assert_eq!(first.selector, second.selector);
     assert_ne!(first.template, second.template);
+}
+
+/// What a platform team may say about pods, all of it.
+fn asked() -> swiftlet_plan::resources::PodSettings {
+    serde_json::from_value(serde_json::json!({
+        "labels": {"team": "storage"},
+        "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+        "resources": {"requests": {"cpu": 1, "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+        "priorityClassName": "high",
+        "serviceAccountName": "swift",
+        "imagePullPolicy": "Always",
+        "imagePullSecrets": [{"name": "registry"}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule", "nodeTaintsPolicy": "Honor"},
+        ],
+    }))
+    .unwrap()
+}
+
+#[test]
+fn what_is_said_about_pods_is_in_their_templates() {
+    let mut cluster = example();
+    cluster.zones[0].pods = asked();
+    cluster.proxies[0].pods = asked();
+    cluster.proxies[0].placement.node_selector = BTreeMap::from([("edge".to_string(), "yes".to_string())]);
+    let settings = pod::PodSettings { image: "i", slots: 4, revision: "r1" };
+    let (zone, node) = cluster.nodes().next().unwrap();
+    let storage = node::stateful_set(&owner(), zone, node, &settings).spec.unwrap();
+    let proxies = proxy::deployment(&owner(), &cluster.proxies[0], &settings).spec.unwrap();
+    assert_eq!(storage.selector, stateful_set("r1").spec.unwrap().selector, "labels are not in selectors");
+    let spread_over = [
+        [("app.kubernetes.io/component", "storage"), (ZONE_LABEL, "rack1")],
+        [("app.kubernetes.io/component", "proxy"), (proxy::POOL_LABEL, "default")],
+    ];
+    let edge = proxies.template.spec.as_ref().unwrap().node_selector.clone();
+    assert_eq!(edge.unwrap()["edge"], "yes");
+    for (template, spread_over) in [storage.template, proxies.template].into_iter().zip(spread_over) {
+        let meta = template.metadata.unwrap();
+        assert_eq!(meta.labels.as_ref().unwrap()["team"], "storage");
+        assert_eq!(meta.labels.as_ref().unwrap()["app.kubernetes.io/instance"], "demo");
+        let annotations = meta.annotations.unwrap();
+        assert_eq!(annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"], "false");
+        assert_eq!(annotations[REVISION_ANNOTATION], "r1");
+        let pod = template.spec.unwrap();
+        assert_eq!(pod.priority_class_name.as_deref(), Some("high"));
+        assert_eq!(pod.service_account_name.as_deref(), Some("swift"));
+        assert_eq!(pod.automount_service_account_token, Some(false));
+        assert_eq!(pod.image_pull_secrets.unwrap()[0].name, "registry");
+        assert_eq!(pod.containers[0].image_pull_policy.as_deref(), Some("Always"));
+        let resources = pod.containers[0].resources.clone().unwrap();
+        let amounts =
+            |amounts: Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
+                amounts.unwrap().into_iter().map(|(name, amount)| (name, amount.0)).collect::<Vec<_>>()
+            };
+        assert_eq!(
+            amounts(resources.requests),
+            [("cpu".into(), "1".into()), ("memory".into(), "512Mi".into())]
+        );
+        assert_eq!(amounts(resources.limits), [("memory".into(), "1Gi".into())]);
+        let spread = pod.topology_spread_constraints.unwrap().remove(0);
+        assert_eq!((spread.max_skew, spread.when_unsatisfiable.as_str()), (1, "DoNotSchedule"));
+        assert_eq!(spread.node_taints_policy.as_deref(), Some("Honor"));
+        let selected = spread.label_selector.unwrap().match_labels.unwrap();
+        assert!(spread_over.iter().all(|(key, value)| selected[*key] == *value), "{selected:?}");
+        assert_eq!(selected.get(NODE_LABEL), None, "all nodes of the Zone are counted");
+    }
 }
 
 #[test]

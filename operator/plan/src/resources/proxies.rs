@@ -1,0 +1,86 @@
+//! Pools of proxies: how many, what they speak, and how clients reach them.
+
+use super::{ConfigFiles, PodSettings, Toleration, config_schema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A pool of proxies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxySpec {
+    /// Its name; "default" is the cluster's own Service.
+    #[serde(default = "default_proxy_name")]
+    #[schemars(length(min = 1, max = 16), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// TLS at port 8443, beside plain HTTP at 8080.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProxyTlsSpec>,
+    /// How many.
+    #[serde(default = "default_proxy_replicas")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: u32,
+    /// Swift's own options, for this pool.
+    #[serde(default)]
+    #[schemars(schema_with = "config_schema")]
+    pub config: ConfigFiles,
+    /// On which hosts its pods may run.
+    #[serde(default, skip_serializing_if = "ProxyPlacement::is_empty")]
+    pub placement: ProxyPlacement,
+    /// What its pods carry, ask for and run as.
+    #[serde(default, skip_serializing_if = "PodSettings::is_empty")]
+    pub pods: PodSettings,
+}
+
+/// On which hosts a pool's pods may run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProxyPlacement {
+    /// Labels a host must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints its pods put up with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub tolerations: Vec<Toleration>,
+}
+
+/// How a pool of proxies speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyTlsSpec {
+    /// A Secret of type kubernetes.io/tls. A new certificate in it is served without a restart.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+}
+
+impl Default for ProxySpec {
+    fn default() -> Self {
+        Self {
+            name: default_proxy_name(),
+            tls: None,
+            replicas: default_proxy_replicas(),
+            config: ConfigFiles::new(),
+            placement: ProxyPlacement::default(),
+            pods: PodSettings::default(),
+        }
+    }
+}
+
+impl ProxyPlacement {
+    /// Whether every host will do.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn default_proxy_name() -> String {
+    "default".to_string()
+}
+fn default_proxy_replicas() -> u32 {
+    2
+}
+pub(super) fn default_proxies() -> Vec<ProxySpec> {
+    vec![ProxySpec::default()]
+}
