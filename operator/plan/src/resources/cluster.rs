@@ -1,6 +1,6 @@
 //! `SwiftCluster`: what the whole cluster shares. Rings, policies, users, proxies, versions.
 
-use super::{AuthSpec, Condition, ConfigFiles, config_schema};
+use super::{AuthSpec, Condition, ConfigFiles, MonitoringSpec, config_schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,9 @@ pub struct SwiftClusterSpec {
     /// How a change reaches the pods.
     #[serde(default)]
     pub upgrade: UpgradeSpec,
+    /// What is made for Prometheus.
+    #[serde(default)]
+    pub monitoring: MonitoringSpec,
 }
 
 /// What every ring has, and what the account and container rings have in their own right.

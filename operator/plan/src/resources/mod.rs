@@ -12,6 +12,7 @@ mod condition;
 mod crds;
 mod duration;
 mod manifest;
+mod monitoring;
 mod quantity;
 mod zone;
 
@@ -22,6 +23,7 @@ pub use condition::*;
 pub use crds::crds;
 pub use duration::{DurationError, parse_duration_s};
 pub use manifest::*;
+pub use monitoring::*;
 pub use quantity::{QuantityError, parse_quantity_bytes};
 pub use zone::*;
 

@@ -5,6 +5,7 @@ pub mod claim;
 pub mod configuration;
 #[cfg(test)]
 mod conformance;
+pub mod monitoring;
 pub mod node;
 pub mod plan;
 pub mod pod;
