@@ -98,6 +98,36 @@ fn expressions_ask_for_figures_and_labels_that_exist() {
     assert_eq!(found, ["swiftlet_requests_total has no label colour", "nothing has label mood"]);
 }
 
+/// The texts of the planner's sources, which write names of steps and reasons as they are shown.
+fn sources_below(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries.map(|path| {
+        if path.is_dir() { sources_below(&path) } else { std::fs::read_to_string(path).unwrap() }
+    });
+    texts.collect()
+}
+
+#[test]
+fn steps_and_reasons_that_are_waited_for_are_the_planners() {
+    let sources = sources_below(&root().join("operator/plan/src"));
+    let mut seen = BTreeSet::new();
+    for (name, alert) in alerts() {
+        let expression = alert["expr"].as_str().unwrap();
+        let matchers = expression.split(['{', ',']).map(str::trim);
+        let about_work = matchers.filter(|m| m.starts_with("step") || m.starts_with("reason"));
+        for words in about_work.filter_map(|matcher| matcher.split('"').nth(1)) {
+            for word in words.split('|') {
+                // `Restart.*` stands for all names that begin so.
+                let quoted =
+                    word.strip_suffix(".*").map_or(format!("\"{word}\""), |begin| format!("\"{begin}"));
+                assert!(sources.contains(&quoted), "{name}: the planner says no {word}");
+                seen.insert(word.to_string());
+            }
+        }
+    }
+    assert!(seen.contains("GateFailed") && seen.contains("RemoveNode"), "{seen:?}");
+}
+
 #[test]
 fn an_alert_says_how_bad_it_is_and_where_to_read_on() {
     for (name, alert) in alerts() {
@@ -174,36 +204,4 @@ fn the_dashboard_asks_for_figures_and_variables_that_exist() {
     }
     let hidden: Vec<&String> = figures.keys().filter(|figure| !shown.contains(figure)).collect();
     assert!(hidden.len() < figures.len() / 4, "the dashboard leaves out {hidden:?}");
-}
-
-/// What a heading is linked to as.
-fn anchor(heading: &str) -> String {
-    let heading = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-#[test]
-fn links_between_pages_lead_somewhere() {
-    let mut pages = vec![root().join("node/METRICS.md"), root().join("operator/METRICS.md")];
-    for folder in ["docs", "docs/runbooks"] {
-        let files = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
-        pages.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
-    }
-    for page in pages {
-        let text = std::fs::read_to_string(&page).unwrap();
-        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            if link.contains("://") {
-                continue;
-            }
-            let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
-            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
-            assert!(target.exists(), "{}: {link} leads nowhere", page.display());
-            if !fragment.is_empty() {
-                let target = std::fs::read_to_string(target).unwrap();
-                let headings = target.lines().filter(|line| line.starts_with('#'));
-                assert!(headings.map(anchor).any(|a| a == fragment), "{}: {link}", page.display());
-            }
-        }
-    }
 }
