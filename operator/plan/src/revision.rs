@@ -26,18 +26,20 @@ pub fn of_proxies(cluster: &ValidatedCluster, pool: &ProxyPool) -> String {
     short_hash(&(shared, &cluster.auth, read_by_proxies(&pool.config), &pool.tls_secret_name), &said)
 }
 
+/// Options by section.
+type ConfigFile = BTreeMap<String, BTreeMap<String, String>>;
 /// The file that proxies read and nodes do not.
 const PROXY_FILE: &str = "proxy-server.conf";
 /// The file that everybody reads.
 const SHARED_FILE: &str = "swift.conf";
 
 /// What of `config` restarts a node.
-fn read_by_nodes(config: &ConfigFiles) -> Vec<(&String, &BTreeMap<String, BTreeMap<String, String>>)> {
+fn read_by_nodes(config: &ConfigFiles) -> BTreeMap<&String, &ConfigFile> {
     config.iter().filter(|(file, _)| *file != PROXY_FILE).collect()
 }
 
 /// What of `config` restarts a proxy.
-fn read_by_proxies(config: &ConfigFiles) -> Vec<(&String, &BTreeMap<String, BTreeMap<String, String>>)> {
+fn read_by_proxies(config: &ConfigFiles) -> BTreeMap<&String, &ConfigFile> {
     config.iter().filter(|(file, _)| *file == PROXY_FILE || *file == SHARED_FILE).collect()
 }
 

@@ -7,6 +7,7 @@ mod build;
 mod finalizers;
 mod leave;
 mod mend;
+mod monitoring;
 mod observe;
 mod pod_status;
 mod pods;
@@ -16,7 +17,7 @@ mod status;
 mod steps;
 mod usage;
 
-use crate::metrics::Metrics;
+use crate::metrics::{ClusterFigures, Metrics};
 use apply::{Applier, ApplyError};
 use futures_util::StreamExt;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -26,7 +27,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, watcher};
+use kube::runtime::{Controller, controller, watcher};
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -63,6 +64,8 @@ pub struct Context {
     verified: Mutex<HashMap<String, rings::Verified>>,
     /// How full devices are, by SwiftCluster uid.
     usage: Mutex<HashMap<String, usage::Seen>>,
+    /// Of which clusters nothing is there for Prometheus.
+    unmonitored: Mutex<monitoring::Unmonitored>,
     applied: apply::Memory,
 }
 
@@ -104,6 +107,7 @@ impl Context {
             renderings: Mutex::default(),
             usage: Mutex::default(),
             verified: Mutex::default(),
+            unmonitored: Mutex::default(),
             applied: apply::Memory::default(),
         }
     }
@@ -146,7 +150,12 @@ async fn run_in(context: Arc<Context>, namespace: Option<&str>) {
         .watches(api::<PartialObjectMeta<ConfigMap>>(client, namespace), ours(), |meta| cluster_of(&meta))
         .watches(api::<PartialObjectMeta<Secret>>(client, namespace), ours(), |meta| cluster_of(&meta))
         .run(pass, after_error, context.clone())
-        .for_each(|_| std::future::ready(()));
+        .for_each(|outcome| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = outcome {
+                context.metrics.forget(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+            }
+            std::future::ready(())
+        });
     tokio::join!(clusters, orphans);
 }
 
@@ -196,7 +205,11 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
     if let Some(valid) = &validation.cluster {
         let executor =
             steps::Executor { context, owner: &owner, applier: &applier, cluster: valid, release: &release };
-        match executor.carry_out(&plan, &mut observed, &mut done).await {
+        let carried_out = executor.carry_out(&plan, &mut observed, &mut done).await;
+        for step in &done {
+            context.metrics.took(&owner.namespace, &owner.cluster, step.name());
+        }
+        match carried_out {
             Ok(()) => {}
             Err(PassError::Apply(ApplyError::NameTaken { kind, name })) => {
                 let message =
@@ -212,6 +225,7 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
             Err(error) => return Err(error),
         }
     }
+    validation.advice.extend(monitoring::follow(context, &owner, &cluster.spec.monitoring).await?);
     let findings = Findings {
         desired: &observed.desired,
         validation: &validation,
@@ -221,7 +235,9 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
         release: &release,
         now_s,
     };
-    status::write(context, &owner, &observed.desired, &report(findings)).await?;
+    let report = report(findings);
+    context.metrics.saw(&owner.namespace, &owner.cluster, ClusterFigures::of(findings, &report));
+    status::write(context, &owner, &observed.desired, &report).await?;
     status::tell(context, cluster, &done, &plan, &validation.problems).await;
     // What waits for a person is not looked at more often than what waits for nothing.
     let under_way = !plan.steps.is_empty() || plan.held.iter().any(|held| !held.reason.needs_a_person());

@@ -71,6 +71,7 @@ impl<'a> Page<'a> {
         if server == "object-server" {
             page.disks();
             page.quarantined();
+            page.rings();
             page.relinker();
         }
         page.registry
@@ -174,6 +175,17 @@ impl<'a> Page<'a> {
             counts.push((labels("objects", "0"), 0.0));
         }
         self.show(figures::QUARANTINED, counts);
+    }
+
+    fn rings(&mut self) {
+        let told = self.told("ringmd5");
+        let rings = parts(&told).filter_map(|(path, md5)| {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            let ring = file.strip_suffix(".ring.gz")?;
+            Some((vec![("ring", ring.to_owned()), ("md5", md5.as_str()?.to_owned())], 1.0))
+        });
+        let rings = rings.collect();
+        self.show(figures::RINGS, rings);
     }
 
     fn relinker(&mut self) {

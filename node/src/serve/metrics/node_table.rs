@@ -113,6 +113,12 @@ pub(super) const EXPIRER_DURATION: Figure =
     figure("expirer_last_pass_duration", Some(Unit::Seconds), &[], "How long the expirer's last pass took");
 pub(super) const EXPIRED: Figure =
     figure("expirer_last_pass_expired", None, &[], "Objects that the expirer's last pass deleted");
+pub(super) const RINGS: Figure = figure(
+    "ring_info",
+    None,
+    &["ring", "md5"],
+    "1, with the MD5 of each ring file that the node has: the same on every node of a cluster",
+);
 pub(super) const RELINKED: Figure = figure(
     "relinker_partitions",
     None,
@@ -122,7 +128,7 @@ pub(super) const RELINKED: Figure = figure(
 
 /// All of them.
 #[cfg(test)]
-pub(super) const TABLE: [Figure; 23] = [
+pub(super) const TABLE: [Figure; 24] = [
     DEVICE_MOUNTED,
     DEVICE_SIZE,
     DEVICE_USED,
@@ -145,6 +151,7 @@ pub(super) const TABLE: [Figure; 23] = [
     UPDATER_CONTAINERS,
     EXPIRER_DURATION,
     EXPIRED,
+    RINGS,
     RELINKED,
 ];
 

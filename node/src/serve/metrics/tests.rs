@@ -101,6 +101,7 @@ async fn node_page(root: &std::path::Path, server: &'static str) -> String {
     let options = Options::new("f", "filter:recon")
         .with("devices", &root.join("srv").display().to_string())
         .with("recon_cache_path", &root.display().to_string())
+        .with("swift_dir", &root.display().to_string())
         .with("mount_check", "false");
     let recon = crate::serve::recon::Answers::new(&options, &Policies::default());
     let more = Arc::new(NodeMetrics::new(server, recon));
@@ -124,6 +125,7 @@ async fn what_recon_tells_is_shown() {
         "object_expiration_pass": 7.5, "expired_last_pass": 8}"#;
     leave("object.recon", object);
     leave("container.recon", r#"{"container_auditor_pass_completed": 9.5, "container_audits_passed": 2}"#);
+    leave("object.ring.gz", "");
     leave("drive.recon", r#"{"drive_audit_errors": {"sda": 2}}"#);
     leave("relinker.recon", r#"{"devices": {"sda": {"parts_done": 1, "total_parts": 4}}}"#);
     let page = node_page(root.path(), "object-server").await;
@@ -140,6 +142,7 @@ async fn what_recon_tells_is_shown() {
         r#"quarantined{server="object-server",kind="containers",policy=""} 1.0"#,
         r#"device_mounted{server="object-server",device="sdb"} 1.0"#,
         r#"drive_errors{server="object-server",device="sda"} 2.0"#,
+        r#"ring_info{server="object-server",ring="object",md5="d41d8cd98f00b204e9800998ecf8427e"} 1.0"#,
         r#"relinker_partitions{server="object-server",device="sda",state="total"} 4.0"#,
     ] {
         shown(&page, line);

@@ -1,7 +1,7 @@
 //! `SwiftCluster`: what the whole cluster shares. Rings, policies, users, proxies, versions.
 
 use super::proxies::default_proxies;
-use super::{AuthSpec, Condition, ConfigFiles, PodSettings, ProxySpec, config_schema};
+use super::{AuthSpec, Condition, ConfigFiles, MonitoringSpec, PodSettings, ProxySpec, config_schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,9 @@ pub struct SwiftClusterSpec {
     /// How a change reaches the pods.
     #[serde(default)]
     pub upgrade: UpgradeSpec,
+    /// What is made for Prometheus.
+    #[serde(default)]
+    pub monitoring: MonitoringSpec,
 }
 
 /// What every ring has, and what the account and container rings have in their own right.

@@ -6,6 +6,7 @@ pub mod configuration;
 #[cfg(test)]
 mod conformance;
 pub mod disruption;
+pub mod monitoring;
 pub mod node;
 pub mod plan;
 pub mod pod;

@@ -35,11 +35,11 @@ fn stateful_set(revision: &str) -> k8s_openapi::api::apps::v1::StatefulSet {
     node::stateful_set(&owner(), zone, node, &settings)
 }
 
-fn storage_pod() -> PodSpec {
+pub(super) fn storage_pod() -> PodSpec {
     stateful_set("r1").spec.unwrap().template.spec.unwrap()
 }
 
-fn proxy_pod() -> PodSpec {
+pub(super) fn proxy_pod() -> PodSpec {
     let cluster = example();
     let settings = pod::PodSettings { image: "i", slots: 4, revision: "r1" };
     let deployment = proxy::deployment(&owner(), &cluster.proxies[0], &settings);
