@@ -37,12 +37,9 @@ pub(super) fn assign_addresses(cluster: &ValidatedCluster, state: &mut State) ->
 }
 
 /// Checks that the addresses of nodes that ran before can be had again.
-pub(super) fn check_addresses(cluster: &ValidatedCluster, state: &State) -> Result<(), DevError> {
-    let known = |name: &String| state.nodes.get(name).filter(|record| record.has_devices());
-    cluster.nodes().try_for_each(|(_, node)| match known(&node.name) {
-        Some(record) => check_free(&node.name, record),
-        None => Ok(()),
-    })
+pub(super) fn check_addresses(state: &State) -> Result<(), DevError> {
+    let mut ran = state.nodes.iter().filter(|(_, record)| record.has_devices());
+    ran.try_for_each(|(name, record)| check_free(name, record))
 }
 
 fn free_ip(state: &State) -> Option<Ipv4Addr> {

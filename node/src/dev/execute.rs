@@ -2,11 +2,11 @@
 
 use super::addresses::{assign_addresses, check_addresses};
 use super::home::Home;
-use super::observe::{Running, RunningNode, observe};
+use super::observe::{Running, RunningNode, look, observe};
 use super::pools::PoolAddresses;
 use super::rehearse::rehearse;
 use super::servers::{NodeServers, ProxyServer};
-use super::state::State;
+use super::state::{DeviceRecord, State};
 use super::{DevError, bind, files, identity};
 use crate::role::Resources;
 use std::collections::BTreeMap;
@@ -17,27 +17,24 @@ use swiftlet_plan::check::check;
 use swiftlet_plan::plan::{HoldReason, NodeStep, Plan, ProxyStep, RingGeneration, Step, plan};
 use swiftlet_plan::validate::{ValidatedCluster, ValidatedNode, ValidatedZone};
 
-/// More passes than any change of shape takes; beyond them the planner contradicts itself.
+/// More passes than any change of shape takes, of a cluster without nodes; beyond them the planner contradicts itself.
 const MOST_PASSES: usize = 20;
-/// What no waiting puts right: manifests that lead to it are refused.
+/// More passes for each node: they may be restarted one by one.
+const MOST_PASSES_A_NODE: usize = 2;
+/// What no waiting puts right: it does not start.
 const NEVER: [HoldReason; 2] = [HoldReason::IdentityMissing, HoldReason::RingRefused];
-/// At a start what leaves is refused too, because nodes that nobody asks for would not be started; of a cluster that
-/// runs they go on.
-const NEVER_AT_START: [HoldReason; 5] = [
-    HoldReason::Draining,
-    HoldReason::DrainRefused,
-    HoldReason::DrainUnseen,
-    HoldReason::IdentityMissing,
-    HoldReason::RingRefused,
-];
+/// Manifests that lead to this are refused while it runs. A cluster that is being drained starts all the same: it would be
+/// gone otherwise.
+const NEVER_AT_CHANGE: [HoldReason; 3] =
+    [HoldReason::DrainRefused, HoldReason::IdentityMissing, HoldReason::RingRefused];
 
 /// The cluster and what runs of it.
 pub(super) struct Executor {
-    cluster: ValidatedCluster,
-    home: Home,
-    state: State,
-    running: Running,
-    nodes: BTreeMap<String, NodeServers>,
+    pub(super) cluster: ValidatedCluster,
+    pub(super) home: Home,
+    pub(super) state: State,
+    pub(super) running: Running,
+    pub(super) nodes: BTreeMap<String, NodeServers>,
     proxies: BTreeMap<String, ProxyServer>,
     pools: PoolAddresses,
     /// The socket of the cluster's own pool, until that takes it.
@@ -83,13 +80,14 @@ impl Executor {
 
     /// Starts everything, unless what the manifests ask for cannot be or would lose data: then nothing is changed.
     pub(super) async fn start(&mut self) -> Result<(), DevError> {
-        check_addresses(&self.cluster, &self.state)?;
+        check_addresses(&self.state)?;
         let (cluster, mut state) = (self.cluster.clone(), self.state.clone());
         self.assign_addresses(&cluster, &mut state)?;
-        self.vet(&cluster, &state, &NEVER_AT_START)?;
+        let plan = self.vet(&cluster, &state, &NEVER).await?;
         identity::make_token_key(&self.home)?;
-        self.rehearse(&cluster, &state)?;
+        self.rehearse(&cluster, &state, &plan)?;
         self.state = state;
+        self.start_leaving().await?;
         self.settle().await
     }
 
@@ -97,8 +95,8 @@ impl Executor {
     pub(super) async fn change(&mut self, cluster: ValidatedCluster) -> Result<(), DevError> {
         let mut state = self.state.clone();
         self.assign_addresses(&cluster, &mut state)?;
-        self.vet(&cluster, &state, &NEVER)?;
-        self.rehearse(&cluster, &state)?;
+        let plan = self.vet(&cluster, &state, &NEVER_AT_CHANGE).await?;
+        self.rehearse(&cluster, &state, &plan)?;
         (self.cluster, self.state) = (cluster, state);
         self.settle().await
     }
@@ -118,35 +116,42 @@ impl Executor {
         !self.told.is_empty()
     }
 
-    /// Refuses what the planner holds for one of the reasons `never`, and devices that are somebody else's.
-    fn vet(&self, cluster: &ValidatedCluster, state: &State, never: &[HoldReason]) -> Result<(), DevError> {
+    /// The plan, unless it holds something for one of the reasons `never`, or devices are somebody else's.
+    async fn vet(
+        &self,
+        cluster: &ValidatedCluster,
+        state: &State,
+        never: &[HoldReason],
+    ) -> Result<Plan, DevError> {
         identity::check_devices(cluster, &self.home, state)?;
-        let held = self.plan(cluster, state)?.held;
-        match held.iter().find(|held| never.contains(&held.reason)) {
+        let plan = self.plan(cluster, state).await?;
+        match plan.held.iter().find(|held| never.contains(&held.reason)) {
             Some(held) => Err(DevError::Refused(held.message.clone())),
-            None => Ok(()),
+            None => Ok(plan),
         }
     }
 
-    fn rehearse(&self, cluster: &ValidatedCluster, state: &State) -> Result<(), DevError> {
-        let plan = self.plan(cluster, state)?;
-        rehearse(cluster, &plan, (&self.home, state), &self.pools, &self.resources)
+    fn rehearse(&self, cluster: &ValidatedCluster, state: &State, plan: &Plan) -> Result<(), DevError> {
+        rehearse(cluster, plan, (&self.home, state), &self.pools, &self.resources)
     }
 
     /// Plans and carries out until there is nothing left to do.
     pub(super) async fn settle(&mut self) -> Result<(), DevError> {
         files::write_swift_confs(&self.cluster, &self.home, &self.home.etc())?;
-        for _ in 0..MOST_PASSES {
-            let plan = self.plan(&self.cluster, &self.state)?;
+        let most = MOST_PASSES + MOST_PASSES_A_NODE * self.state.nodes.len();
+        for _ in 0..most {
+            let plan = self.plan(&self.cluster, &self.state).await?;
+            self.running.rollout.clone_from(&plan.rollout);
             if plan.steps.is_empty() {
                 return self.accept(&plan);
             }
+            let cluster = plan.completed(&self.cluster);
             for step in &plan.steps {
                 tracing::debug!("{step}");
-                self.carry_out(step).await?;
+                self.carry_out(&cluster, step).await?;
             }
         }
-        Err(DevError::Refused(format!("the plan does not settle in {MOST_PASSES} passes")))
+        Err(DevError::Refused(format!("the plan does not settle in {most} passes")))
     }
 
     /// Ends with a plan without steps: what waits is told, and must not be what the cluster serves with.
@@ -173,9 +178,10 @@ impl Executor {
         }
     }
 
-    fn plan(&self, cluster: &ValidatedCluster, state: &State) -> Result<Plan, DevError> {
+    async fn plan(&self, cluster: &ValidatedCluster, state: &State) -> Result<Plan, DevError> {
+        let holdings = look(&self.home, state, &self.running).await;
         let now_s = unix_time_s();
-        let world = observe(&self.home, state, &self.running)?;
+        let world = observe(&self.home, state, &self.running, &holdings)?;
         let plan = plan(cluster, &world, now_s);
         match check(cluster, &world, &plan).first() {
             Some(violation) => Err(DevError::Refused(format!("unsafe plan: {violation}"))),
@@ -183,28 +189,18 @@ impl Executor {
         }
     }
 
-    async fn carry_out(&mut self, step: &Step) -> Result<(), DevError> {
+    /// `cluster` is completed by the plan: its nodes have the devices that they keep until these are empty.
+    async fn carry_out(&mut self, cluster: &ValidatedCluster, step: &Step) -> Result<(), DevError> {
         match step {
             Step::PublishRings(rings) => self.publish_rings(rings).await,
             Step::GrowDevice { node, device, size_bytes, .. } => self.grow_device(node, device, *size_bytes),
-            Step::StartNode(node) | Step::RestartNode(node) => self.start_node(node).await,
-            Step::RemoveNode { node, .. } => {
-                if let Some(servers) = self.nodes.remove(node) {
-                    servers.stop().await;
-                }
-                self.running.nodes.remove(node);
-                self.state.nodes.remove(node);
-                self.state.save(&self.home)
+            Step::StartNode(node) | Step::RestartNode(node) => self.start_node(cluster, node).await,
+            Step::ReplaceDevices(step) => self.replace_devices(cluster, step).await,
+            Step::RemoveNode { node, delete_volumes, .. } => self.remove_node(node, *delete_volumes).await,
+            Step::RemoveDevice { node, device, delete_volume, .. } => {
+                self.remove_device(node, device, *delete_volume).await
             }
-            Step::RemoveDevice { node, device, .. } => {
-                if let Some(record) = self.state.nodes.get_mut(node) {
-                    record.devices.remove(device);
-                }
-                self.state.save(&self.home)
-            }
-            Step::ReplaceDevices(step) => {
-                Err(DevError::Refused(format!("{}: no disk to replace", step.node)))
-            }
+            // A Zone that is in no manifest any more is nobody's to let go of.
             Step::ReleaseZone { .. } => Ok(()),
             Step::StartProxies(pool) | Step::RestartProxies(pool) => self.start_proxies(pool).await,
             Step::ScaleProxies(pool) => {
@@ -231,8 +227,11 @@ impl Executor {
         }
         self.state.ring_generation = next.generation;
         self.state.save(&self.home)?;
-        for node in self.nodes.values_mut() {
+        for (name, node) in &mut self.nodes {
             node.reload_rings().await?;
+            if let Some(running) = self.running.nodes.get_mut(name) {
+                running.rings_since_s = next_second();
+            }
         }
         for proxy in self.proxies.values_mut() {
             proxy.reload_rings()?;
@@ -241,18 +240,35 @@ impl Executor {
     }
 
     fn grow_device(&mut self, node: &str, device: &str, size_bytes: u64) -> Result<(), DevError> {
-        if let Some(record) = self.state.nodes.get_mut(node) {
-            record.devices.insert(device.to_string(), size_bytes);
+        let record = self.state.nodes.get_mut(node).and_then(|record| record.devices.get_mut(device));
+        if let Some(record) = record {
+            record.size_bytes = size_bytes;
         }
         self.state.save(&self.home)
     }
 
-    async fn start_node(&mut self, step: &NodeStep) -> Result<(), DevError> {
-        let found = self.cluster.nodes().find(|(_, node)| node.name == step.node);
+    /// Starts a node with the devices that `cluster` gives it, or gives a running one its new settings.
+    pub(super) async fn start_node(
+        &mut self,
+        cluster: &ValidatedCluster,
+        step: &NodeStep,
+    ) -> Result<(), DevError> {
+        let found = cluster.nodes().find(|(_, node)| node.name == step.node);
         let (Some((zone, node)), Some(record)) = (found, self.state.nodes.get_mut(&step.node)) else {
             return Err(DevError::Refused(format!("{}: no such node", step.node)));
         };
-        record.devices = node.devices.iter().map(|device| (device.name.clone(), device.size_bytes)).collect();
+        for device in &node.devices {
+            let new = DeviceRecord {
+                size_bytes: device.size_bytes,
+                replacement: device.replacement,
+                made_at_s: unix_time_s(),
+                mounted: true,
+            };
+            record.devices.entry(device.name.clone()).or_insert(new);
+        }
+        for (name, known) in &mut record.devices {
+            known.mounted = node.devices.iter().any(|device| device.name == *name);
+        }
         self.state.save(&self.home)?;
         let files = self.write_node_files(zone, node)?;
         match self.nodes.get_mut(&step.node) {
@@ -262,13 +278,19 @@ impl Executor {
                 self.nodes.insert(step.node.clone(), servers);
             }
         }
-        let running = RunningNode { revision: step.revision.clone(), since_s: unix_time_s() };
-        self.running.nodes.insert(step.node.clone(), running);
+        self.note_running(&step.node, &step.revision);
         Ok(())
     }
 
+    /// Takes note that a node runs with this revision from now on.
+    pub(super) fn note_running(&mut self, node: &str, revision: &str) {
+        let rings_since_s = self.running.nodes.get(node).map_or_else(next_second, |node| node.rings_since_s);
+        let running = RunningNode { revision: revision.to_string(), since_s: unix_time_s(), rings_since_s };
+        self.running.nodes.insert(node.to_string(), running);
+    }
+
     /// Shared by all nodes, but each node's daemons are counted by themselves.
-    fn node_resources(&self) -> Resources {
+    pub(super) fn node_resources(&self) -> Resources {
         Resources { daemon_metrics: Default::default(), ..self.resources.clone() }
     }
 
@@ -286,13 +308,10 @@ impl Executor {
         }
         identity::claim_devices(&self.cluster, node, &devices)?;
         self.home.make_folder(&self.home.recon_cache(&place))?;
-        let mut paths = BTreeMap::new();
         for (kind, text) in files::of_node((&self.cluster, zone), record, &self.home, &self.home.etc()) {
-            let file = files::name(kind, &place);
-            self.home.write_etc(&file, text.as_bytes())?;
-            paths.insert(kind, self.home.etc().join(file));
+            self.home.write_etc(files::name(kind, &place), text.as_bytes())?;
         }
-        Ok(paths)
+        Ok(files::paths_of_node(&self.home.etc(), &place))
     }
 
     async fn start_proxies(&mut self, step: &ProxyStep) -> Result<(), DevError> {
@@ -315,7 +334,12 @@ impl Executor {
     }
 }
 
-fn unix_time_s() -> i64 {
+pub(super) fn unix_time_s() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The time rounded up: what begins at it or later comes after now.
+fn next_second() -> i64 {
+    unix_time_s().saturating_add(1)
 }

@@ -82,6 +82,12 @@ pub(super) fn name(kind: &str, place: &str) -> String {
     format!("{kind}/{place}.conf")
 }
 
+/// The paths of a node's files in `etc` by kind of server.
+pub(super) fn paths_of_node(etc: &Path, place: &str) -> BTreeMap<&'static str, PathBuf> {
+    let kinds = ["account-server", "container-server", "object-server"];
+    kinds.into_iter().map(|kind| (kind, etc.join(name(kind, place)))).collect()
+}
+
 /// The files of a pool of proxies.
 pub(super) struct PoolFiles {
     /// What its proxies start from: `proxy-server.conf`, or `proxy-server/<pool>.conf` of a pool that is not the

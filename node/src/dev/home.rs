@@ -2,7 +2,7 @@
 //!
 //! `etc/` is what `/etc/swift` is elsewhere: `swift.conf`, rings, builders, `proxy-server.conf`,
 //! `proxy-server/<pool>.conf` for each other pool, and `object-server/<zone>-<n>.conf` and the like for each node.
-//! `<zone>-<n>/<device>/` are the devices.
+//! `<zone>-<n>/<device>/` are the devices, `discarded/` is what of them is being deleted.
 
 use super::DevError;
 use rustix::fs::{FlockOperation, flock};
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 
 /// What is in `etc` has keys in it, or is no use without: nobody else may read it.
 const PRIVATE: u32 = 0o600;
+
+/// The folder with what is being deleted.
+const DISCARDED: &str = "discarded";
 
 /// An open folder, which no other process has.
 #[derive(Debug)]
@@ -91,8 +94,46 @@ impl Home {
         }
     }
 
+    /// Deletes a folder of devices: it is gone at once, and its contents a while after. What an earlier end left of such
+    /// contents goes with them.
+    pub(super) async fn discard(&self, path: &Path) -> Result<(), DevError> {
+        let discarded = self.root.join(DISCARDED);
+        self.make_folder(&discarded)?;
+        let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('/', "-");
+        remove_folder(discarded.clone()).await?;
+        self.make_folder(&discarded)?;
+        match std::fs::rename(path, discarded.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(DevError::data(path, "move aside")(error));
+            }
+            _ => {}
+        }
+        remove_folder(discarded).await
+    }
+
+    /// Deletes files of `etc`, where they exist.
+    pub(super) fn remove_etc(&self, names: impl IntoIterator<Item = String>) -> Result<(), DevError> {
+        for name in names {
+            let path = self.etc().join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(DevError::data(&path, "remove")(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a folder below the home where it is missing.
     pub(super) fn make_folder(&self, path: &Path) -> Result<(), DevError> {
         std::fs::create_dir_all(path).map_err(DevError::data(path, "make the folder"))
     }
+}
+
+/// Deletes a folder, which may hold very many files, beside the async workers.
+async fn remove_folder(path: PathBuf) -> Result<(), DevError> {
+    let folder = path.clone();
+    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+    removed.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(DevError::data(path, "remove"))
 }

@@ -62,8 +62,12 @@ pub(super) fn make_token_key(home: &Home) -> Result<(), DevError> {
     home.write_etc(TOKEN_KEY, random_word::<32>().as_bytes())
 }
 
-/// What the devices of `node` say of themselves, by name.
-fn identities(cluster: &ValidatedCluster, node: &ValidatedNode) -> Vec<Identity> {
+/// What these devices of `node` say of themselves.
+fn identities<'a>(
+    cluster: &ValidatedCluster,
+    node: &str,
+    devices: impl IntoIterator<Item = &'a str>,
+) -> Vec<Identity> {
     let hash = cluster.hash_path.as_ref().map(|path| HashConf {
         prefix: path.prefix.clone().into_bytes(),
         suffix: path.suffix.clone().into_bytes(),
@@ -72,18 +76,20 @@ fn identities(cluster: &ValidatedCluster, node: &ValidatedNode) -> Vec<Identity>
     let identity = |device: &str| Identity {
         cluster: cluster.name.clone(),
         hash_path_fingerprint: hash_path_fingerprint.clone(),
-        node: node.name.clone(),
+        node: node.to_owned(),
         device: device.to_owned(),
     };
-    node.devices.iter().map(|device| identity(&device.name)).collect()
+    devices.into_iter().map(identity).collect()
 }
 
-/// Refuses devices that are somebody else's, before anything is changed.
+/// Refuses devices that are somebody else's, before anything is changed: those asked for, and those that leave.
 pub(super) fn check_devices(cluster: &ValidatedCluster, home: &Home, state: &State) -> Result<(), DevError> {
-    for (_, node) in cluster.nodes() {
-        let Some(record) = state.nodes.get(&node.name) else { continue };
+    for (name, record) in &state.nodes {
+        let asked = cluster.nodes().find(|(_, node)| node.name == *name).map(|(_, node)| &node.devices);
+        let asked = asked.into_iter().flatten().map(|device| device.name.as_str());
+        let known = record.devices.keys().map(String::as_str);
         let devices = home.devices(&record.place());
-        for identity in identities(cluster, node) {
+        for identity in identities(cluster, name, asked.chain(known)) {
             identity.is_on(&devices.join(&identity.device))?;
         }
     }
@@ -96,7 +102,7 @@ pub(super) fn claim_devices(
     node: &ValidatedNode,
     devices: &Path,
 ) -> Result<(), DevError> {
-    for identity in identities(cluster, node) {
+    for identity in identities(cluster, &node.name, node.devices.iter().map(|device| device.name.as_str())) {
         identity.claim(&devices.join(&identity.device))?;
     }
     Ok(())

@@ -10,6 +10,7 @@ mod execute;
 mod files;
 mod home;
 mod identity;
+mod leave;
 mod manifests;
 mod observe;
 mod pools;

@@ -42,8 +42,22 @@ pub(super) struct NodeRecord {
     pub(super) ip: Ipv4Addr,
     /// Its servers' ports, which are in the rings.
     pub(super) ports: ServerPorts,
-    /// Its devices and their sizes; empty until it was first started.
-    pub(super) devices: BTreeMap<String, u64>,
+    /// Its devices, by name; empty until it was first started.
+    pub(super) devices: BTreeMap<String, DeviceRecord>,
+}
+
+/// What is remembered of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceRecord {
+    /// The size that was asked for.
+    pub(super) size_bytes: u64,
+    /// How often it was replaced.
+    pub(super) replacement: u32,
+    /// When it was made, or replaced last (Unix time).
+    pub(super) made_at_s: i64,
+    /// Whether its node was started with it last.
+    pub(super) mounted: bool,
 }
 
 impl State {
