@@ -116,6 +116,12 @@ impl Executor {
         !self.told.is_empty()
     }
 
+    /// What waits, as it was last told.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> &[String] {
+        &self.told
+    }
+
     /// The plan, unless it holds something for one of the reasons `never`, or devices are somebody else's.
     async fn vet(
         &self,

@@ -75,7 +75,7 @@ impl DevCluster {
     }
 
     /// Changes shape whenever the manifest files do, for as long as it is polled, and carries out what waited for its
-    /// time. `tell` hears of each change: its outcome in one line, or every mistake in one.
+    /// time. `tell` hears of each change: its outcome in one line, or every mistake in one; and when nothing waits any more.
     pub async fn follow_manifests(&mut self, tell: impl Fn(Result<String, String>)) {
         let mut looked = Instant::now();
         loop {
@@ -85,8 +85,10 @@ impl DevCluster {
                 tell(outcome.map_err(|error| format!("{error}; the cluster goes on as it was")));
             } else if self.executor.waits() && looked.elapsed() >= RETRY_EVERY {
                 looked = Instant::now();
-                if let Err(error) = self.executor.settle().await {
-                    tell(Err(error.to_string()));
+                match self.executor.settle().await {
+                    Err(error) => tell(Err(error.to_string())),
+                    Ok(()) if !self.executor.waits() => tell(Ok(format!("settled: {}", self.shape()))),
+                    Ok(()) => {}
                 }
             }
         }
