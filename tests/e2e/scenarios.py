@@ -269,6 +269,24 @@ class Scenarios(unittest.TestCase):
         self.check_all_objects(client.login())
         self.assertEqual(before, uids(NAMESPACE, "-l", PROXY))
 
+    def test_05_h_figures_are_shown_and_where_prometheus_is_missing_that_is_said(self):
+        def page(path):
+            return kubectl("get", "--raw", f"/api/v1/namespaces/{path}/proxy/metrics")
+        operators = page(f"{SYSTEM}/services/swiftlet-operator:metrics")
+        ready = f'swiftlet_operator_nodes_ready{{namespace="{NAMESPACE}",cluster="demo",zone="rack1"}} 1.0'
+        self.assertIn(ready, operators.splitlines())
+        nodes = page(f"{NAMESPACE}/pods/demo-rack1-0-0:6200")
+        self.assertIn('swiftlet_device_mounted{server="object-server",device="d1"} 1.0', nodes.splitlines())
+        self.assertEqual(nodes.count("swiftlet_ring_info{"), 3)
+        is_there = "podmonitors.monitoring.coreos.com" in kubectl("get", "crd", "-o", "name")
+        for enabled in (True, False):
+            patch("swiftcluster", "demo", {"spec": {"monitoring": {"podMonitor": {"enabled": enabled}}}})
+            if is_there:
+                wait_for("a PodMonitor, and none", lambda: bool(get("podmonitor", "-n", NAMESPACE)) == enabled, 40)
+            else:
+                wait_for("advice, and none", lambda: enabled == ("PodMonitor" in condition(
+                    get("swiftcluster", "demo", "-n", NAMESPACE), "Advice").get("message", "")), 40)
+
     def test_06_a_zone_grows_and_every_ring_follows(self):
         kubectl("scale", "zone", "rack1", "-n", NAMESPACE, "--replicas=2")
         wait_ready("swiftcluster", "demo", NAMESPACE)

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 import yaml
-from swift.common.ring import Ring
+from swift.common.ring import RingData
 
 from tests.support.dev import free_port, tail
 
@@ -107,7 +107,7 @@ def fires(tmp_path, world, names):
     }
     test = {"interval": "1m", "input_series": series, "promql_expr_test": [check]}
     path = tmp_path / "test.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "5m", "tests": [test]}))
+    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "15m", "tests": [test]}))
     promtool("test", "rules", str(path))
 
 
@@ -127,7 +127,7 @@ class Prometheus:
         self.log = folder / "prometheus.log"
         targets = [self._target(f"127.0.0.1:{cluster.port}", pool="default")]
         for ring in ("account", "container", "object"):
-            devices = Ring(str(cluster.data / "etc"), ring_name=ring).devs
+            devices = RingData.load(str(cluster.data / "etc" / f"{ring}.ring.gz")).devs
             places = {(d["ip"], d["port"], d["zone"]) for d in devices if d}
             targets += [self._target(f"{ip}:{port}", zone=f"z{zone}", node=f"n{zone}") for ip, port, zone in places]
         config = {

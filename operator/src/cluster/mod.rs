@@ -180,6 +180,7 @@ async fn pass(cluster: Arc<SwiftCluster>, context: Arc<Context>) -> Result<Actio
 async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, PassError> {
     // What is being deleted goes by its owner references; claims, rings and hash path have none and stay.
     if cluster.metadata.deletion_timestamp.is_some() {
+        context.metrics.forget(&cluster.namespace().unwrap_or_default(), &cluster.name_any());
         return Ok(Action::await_change());
     }
     let owner = build::Owner::of(cluster);
