@@ -24,11 +24,7 @@ pub fn policy_ring_name(index: u32) -> String {
 }
 
 /// The rings that `spec` asks for.
-pub(super) fn check(
-    spec: &SwiftClusterSpec,
-    subject: &Subject,
-    findings: &mut Findings,
-) -> Vec<RingSettings> {
+pub fn ring_settings(spec: &SwiftClusterSpec) -> Vec<RingSettings> {
     let none = RingOverrides::default();
     let rings = &spec.rings;
     let mut settings = vec![
@@ -42,6 +38,16 @@ pub(super) fn check(
         let overrides = policy.ring.as_ref().unwrap_or(&none);
         settings.push(with_overrides(&policy_ring_name(policy.index), rings, overrides));
     }
+    settings
+}
+
+/// The rings that `spec` asks for, checked.
+pub(super) fn check(
+    spec: &SwiftClusterSpec,
+    subject: &Subject,
+    findings: &mut Findings,
+) -> Vec<RingSettings> {
+    let settings = ring_settings(spec);
     for ring in &settings {
         check_replicas(ring, subject, findings);
     }
