@@ -38,6 +38,12 @@ pub fn ring_settings(spec: &SwiftClusterSpec) -> Vec<RingSettings> {
         let overrides = policy.ring.as_ref().unwrap_or(&none);
         settings.push(with_overrides(&policy_ring_name(policy.index), rings, overrides));
     }
+    for policy in &spec.policies {
+        let Some(replicas) = fragments_of(policy) else { continue };
+        let overrides = policy.ring.as_ref().unwrap_or(&none);
+        let ring = with_overrides(&policy_ring_name(policy.index), rings, overrides);
+        settings.push(RingSettings { replicas, ..ring });
+    }
     settings
 }
 
@@ -48,15 +54,15 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> Vec<RingSettings> {
     let settings = ring_settings(spec);
-    for ring in &settings {
-        check_replicas(ring, subject, findings);
-    }
+    let mut in_fragments = Vec::new();
     for (i, policy) in spec.policies.iter().enumerate() {
         let Some(replicas) = fragments_of(policy) else { continue };
-        let overrides = policy.ring.as_ref().unwrap_or(&none);
-        check_fragments(replicas, overrides.replicas, subject, i, findings);
-        let ring = with_overrides(&policy_ring_name(policy.index), rings, overrides);
-        settings.push(RingSettings { replicas, ..ring });
+        let asked = policy.ring.as_ref().and_then(|ring| ring.replicas);
+        check_fragments(replicas, asked, subject, i, findings);
+        in_fragments.push(policy_ring_name(policy.index));
+    }
+    for ring in settings.iter().filter(|ring| !in_fragments.contains(&ring.name)) {
+        check_replicas(ring, subject, findings);
     }
     for ring in &settings {
         check_ring(ring, subject, findings);
