@@ -247,7 +247,7 @@ fn revision_of(template: &PodTemplateSpec) -> String {
 }
 
 /// Every node that exists or may be planned for has the address its Service gives it.
-fn addresses(desired: &Desired, world: &World) -> BTreeMap<String, NodeAddress> {
+pub(crate) fn addresses(desired: &Desired, world: &World) -> BTreeMap<String, NodeAddress> {
     let namespace = desired.cluster.namespace();
     let validation = swiftlet_plan::validate::validate(desired);
     let nodes = validation.cluster.iter().flat_map(|cluster| cluster.nodes());

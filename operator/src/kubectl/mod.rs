@@ -1,7 +1,10 @@
 //! The commands of `kubectl swift`. Each is a file or folder: what it reads and writes there, what it says in pure
 //! functions beside it. Nothing here decides what the operator would decide: it changes what is declared, or asks.
 
+mod adopt;
+mod backup;
 mod change;
+mod plan;
 mod recon;
 mod ring;
 mod status;
@@ -26,6 +29,8 @@ pub struct Cli {
 enum Command {
     /// One screen: is the data safe, what is the cluster doing, what does it wait for.
     Status(status::Options),
+    /// What a changed manifest would come to: the steps, what moves, how long it takes. Nothing is changed.
+    Plan(plan::Options),
     /// A node leaves: its data moves to the others, then its pod stops.
     Drain(change::drain::Options),
     /// A node that was to leave stays, or comes back.
@@ -41,6 +46,10 @@ enum Command {
     /// The generations of rings that a cluster keeps.
     #[command(subcommand)]
     Ring(ring::Command),
+    /// Writes hash path, builders, users and manifests to a place of your choice.
+    Backup(backup::Options),
+    /// Takes running volumes back into a cluster whose namespace or etcd was lost, from a backup.
+    Adopt(adopt::Options),
     /// The versions of this program, of Kubernetes and of the clusters here.
     Version(version::Options),
 }
@@ -54,6 +63,7 @@ impl Cli {
         let place = self.place;
         match self.command {
             Command::Status(options) => status::run(&place, options).await,
+            Command::Plan(options) => plan::run(&place, options).await,
             Command::Drain(options) => change::drain::drain(&place, options).await,
             Command::Undrain(options) => change::drain::undrain(&place, options).await,
             Command::Replace(options) => change::replace::run(&place, options).await,
@@ -61,6 +71,8 @@ impl Cli {
             Command::Resume(options) => change::pause::run(&place, options, false).await,
             Command::Recon(options) => recon::run(&place, options).await,
             Command::Ring(command) => ring::run(&place, command).await,
+            Command::Backup(options) => backup::run(&place, options).await,
+            Command::Adopt(options) => adopt::run(&place, options).await,
             Command::Version(options) => version::run(&place, options).await,
         }
     }
