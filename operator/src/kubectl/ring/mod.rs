@@ -1,8 +1,8 @@
 //! `kubectl swift ring`: looking at rings, taking them out, bringing them in, and going back.
 
 mod diff;
-mod export;
-mod import;
+pub mod export;
+pub mod import;
 mod list;
 mod rollback;
 mod show;
