@@ -3,6 +3,7 @@
 mod cluster;
 pub mod crds;
 pub mod http_get;
+pub mod kubectl;
 mod leader;
 mod metrics;
 mod serve;

@@ -145,6 +145,55 @@ impl Documents {
     }
 }
 
+impl Documents {
+    /// The name of the SwiftCluster among them, or of the one that their Zones are of.
+    pub fn cluster_name(&self) -> Option<&str> {
+        let of_zones = || self.zones.first().map(|zone| zone.spec.cluster.as_str());
+        self.clusters.first().map(ClusterManifest::name).or_else(of_zones)
+    }
+
+    /// The cluster that `base` becomes once these files are applied to it: their SwiftCluster and Zones in place of those
+    /// of the same name, what they do not speak of as it is. `nodeOverrides` that a file leaves out stay, as they do when
+    /// it is applied: they are written by others than the manifest's author.
+    pub fn applied_to(&self, base: &Desired) -> Result<Desired, DocumentError> {
+        let file = self.files.join(", ");
+        let mut desired = base.clone();
+        for cluster in &self.clusters {
+            if cluster.name() != base.cluster.name() {
+                let (found, wanted) = (cluster.name(), base.cluster.name());
+                let message =
+                    format!("SwiftCluster {found}; what is looked at is {wanted} (-c {found} for the other)");
+                return Err(DocumentError::Set { file, message });
+            }
+            desired.cluster.spec = cluster.spec.clone();
+        }
+        for zone in &self.zones {
+            if zone.spec.cluster != base.cluster.name() {
+                let message = format!("spec.cluster: there is no SwiftCluster {:?} here", zone.spec.cluster);
+                return Err(mistake(&file, &format!("Zone {}", zone.name()), message));
+            }
+            match desired.zones.iter_mut().find(|old| old.name() == zone.name()) {
+                None => desired.zones.push(zone.clone()),
+                Some(old) => {
+                    let overrides = std::mem::take(&mut old.spec.node_overrides);
+                    old.spec = zone.spec.clone();
+                    if old.spec.node_overrides.is_empty() {
+                        old.spec.node_overrides = overrides;
+                    }
+                }
+            }
+        }
+        let users = desired.cluster.spec.auth.secret_name();
+        if let Some(secret) = self.secrets.iter().find(|secret| Some(secret.metadata.name.as_str()) == users)
+        {
+            let document = format!("Secret {}", secret.metadata.name);
+            desired.auth_secret =
+                Some(secret.values().map_err(|message| mistake(&file, &document, message))?);
+        }
+        Ok(desired)
+    }
+}
+
 /// The name of the Secret that holds a cluster's hash path.
 pub fn hash_path_secret_name(cluster: &str, spec: &SwiftClusterSpec) -> String {
     spec.hash_path_secret_name.clone().unwrap_or_else(|| format!("{cluster}-hash-path"))

@@ -7,6 +7,7 @@ pub mod check;
 pub mod conf;
 pub mod disruption;
 pub mod documents;
+pub mod forecast;
 mod leaving;
 pub mod plan;
 pub mod report;

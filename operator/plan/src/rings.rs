@@ -11,6 +11,7 @@ mod wait;
 pub(crate) use build::table_of;
 pub(crate) use loaded::{LoadedRing, LoadedRings};
 pub(crate) use members::Members;
+pub(crate) use wait::LATE_NODES_S;
 
 use crate::leaving::Leaving;
 use crate::plan::{BuiltRing, HoldReason, Plan, RingGeneration, Step};

@@ -14,7 +14,7 @@ mod windows;
 mod zones;
 
 pub use auth::Auth;
-pub use rings::{RingSettings, policy_ring_name};
+pub use rings::{RingSettings, policy_ring_name, ring_settings};
 
 use crate::resources::{
     ClusterManifest, ConfigFiles, ErasureCodingSpec, Placement, PodSettings, ProxyPlacement,

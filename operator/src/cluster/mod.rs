@@ -1,18 +1,18 @@
 //! The one loop: observe -> validate -> plan -> build -> apply -> status. One pass plans for a SwiftCluster and all its
 //! Zones; whatever happens to any of them, or to what was made for them, only asks for another pass.
 
-mod apply;
+pub(crate) mod apply;
 mod around;
-mod build;
+pub(crate) mod build;
 mod finalizers;
 mod leave;
 mod mend;
 mod monitoring;
-mod observe;
+pub(crate) mod observe;
 mod pod_status;
-mod pods;
+pub(crate) mod pods;
 mod renderings;
-mod rings;
+pub(crate) mod rings;
 mod status;
 mod steps;
 mod usage;
@@ -30,6 +30,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, controller, watcher};
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
+use pods::Reach;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ const AFTER_ERROR: Duration = Duration::from_secs(5);
 /// What all passes share.
 pub struct Context {
     client: Client,
+    reach: Reach,
     node_image: String,
     identity: String,
     metrics: Arc<Metrics>,
@@ -99,6 +101,7 @@ impl Context {
     pub fn new(client: Client, node_image: String, identity: String, metrics: Arc<Metrics>) -> Context {
         Context {
             client,
+            reach: Reach::Address,
             node_image,
             identity,
             metrics,
@@ -110,6 +113,13 @@ impl Context {
             unmonitored: Mutex::default(),
             applied: apply::Memory::default(),
         }
+    }
+
+    /// The same from outside the cluster, where pods have no address: for one look, or one write, of `identity`.
+    pub fn from_outside(client: Client, identity: &str) -> Context {
+        let metrics = Arc::new(Metrics::new());
+        let context = Context::new(client, String::new(), identity.to_string(), metrics);
+        Context { reach: Reach::ApiServer, ..context }
     }
 }
 

@@ -5,7 +5,7 @@ use super::build::{
     NODE_LABEL, Owner, RELEASED_ANNOTATION, REPLACEMENT_ANNOTATION, RESTARTED_ANNOTATION,
     REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets,
 };
-use super::pods::{self, SeenPod};
+use super::pods::{self, Reach, SeenPod};
 use super::renderings::{self, Renderings};
 use super::{Context, PassError, rings};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -68,7 +68,7 @@ pub async fn observe(
     live.add(&config_maps);
     live.add(&secrets);
 
-    let pods = pods::poll(pods.iter().map(SeenPod::from).collect()).await;
+    let pods = pods::poll(context, &owner.namespace, pods.iter().map(SeenPod::from).collect()).await;
     let usage = usage(context, owner, &pods).await;
     let stored = rings::read(context, owner).await?;
     let renderings = renderings::read(context, owner, &secrets).await?;
@@ -94,6 +94,9 @@ pub async fn observe(
 }
 
 async fn usage(context: &Context, owner: &Owner, pods: &[SeenPod]) -> BTreeMap<String, Usage> {
+    if context.reach == Reach::ApiServer {
+        return BTreeMap::new();
+    }
     let mut seen = context.usage.lock().remove(owner.uid()).unwrap_or_default();
     seen.poll(pods, Instant::now()).await;
     let zones = seen.zones(Instant::now());
@@ -244,7 +247,7 @@ fn revision_of(template: &PodTemplateSpec) -> String {
 }
 
 /// Every node that exists or may be planned for has the address its Service gives it.
-fn addresses(desired: &Desired, world: &World) -> BTreeMap<String, NodeAddress> {
+pub(crate) fn addresses(desired: &Desired, world: &World) -> BTreeMap<String, NodeAddress> {
     let namespace = desired.cluster.namespace();
     let validation = swiftlet_plan::validate::validate(desired);
     let nodes = validation.cluster.iter().flat_map(|cluster| cluster.nodes());

@@ -1,15 +1,15 @@
 //! The pods of a cluster: which are up, what they run, and which rings they say they hold.
 
-use super::PassError;
 use super::apply::Applier;
 use super::build::{
     GENERATION_ANNOTATION, NODE_LABEL, REVISION_ANNOTATION, ZONE_LABEL, pod::HEALTH_PORT, proxy::POOL_LABEL,
 };
 use super::pod_status::PodStatus;
+use super::{Context, PassError};
 use crate::http_get;
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
-use kube::ResourceExt;
+use kube::{Client, ResourceExt};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -97,10 +97,19 @@ impl SeenPod {
     }
 }
 
+/// The way to the pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Their own addresses: from inside the cluster.
+    Address,
+    /// The API server asks them: from anywhere else.
+    ApiServer,
+}
+
 /// Asks every pod that has an address what it holds.
-pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
+pub async fn poll(context: &Context, namespace: &str, pods: Vec<SeenPod>) -> Vec<SeenPod> {
     let asked = stream::iter(pods).map(|mut pod| async move {
-        pod.says = said_by(&pod).await;
+        pod.says = said_by(context, namespace, &pod).await;
         pod
     });
     let mut pods: Vec<SeenPod> = asked.buffer_unordered(POLLED_AT_ONCE).collect().await;
@@ -108,14 +117,37 @@ pub async fn poll(pods: Vec<SeenPod>) -> Vec<SeenPod> {
     pods
 }
 
-async fn said_by(pod: &SeenPod) -> Option<PodStatus> {
-    let answer = http_get::get(&pod.url(HEALTH_PORT, "status")?, POLL_TIMEOUT).await;
+async fn said_by(context: &Context, namespace: &str, pod: &SeenPod) -> Option<PodStatus> {
+    let url = pod.url(HEALTH_PORT, "status")?;
+    let answer = match context.reach {
+        Reach::Address => http_get::get(&url, POLL_TIMEOUT).await.map_err(|error| error.to_string()),
+        Reach::ApiServer => {
+            ask_through_api(&context.client, namespace, &pod.name, (HEALTH_PORT, "status")).await
+        }
+    };
     match answer {
         Ok(body) => serde_json::from_slice(&body).ok(),
         Err(error) => {
             tracing::debug!(pod = pod.name, %error, "does not tell what it holds");
             None
         }
+    }
+}
+
+/// What a pod answers to a GET of `port` and path, when the API server asks it.
+pub async fn ask_through_api(
+    client: &Client,
+    namespace: &str,
+    pod: &str,
+    (port, path): (u16, &str),
+) -> Result<Vec<u8>, String> {
+    let uri = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path}");
+    let request = http::Request::get(uri).body(Vec::new()).map_err(|error| error.to_string())?;
+    match tokio::time::timeout(POLL_TIMEOUT, client.request_text(request)).await {
+        Ok(Ok(answer)) => Ok(answer.into_bytes()),
+        Ok(Err(kube::Error::Api(status))) => Err(format!("{} ({})", status.message, status.code)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", POLL_TIMEOUT.as_secs())),
     }
 }
 

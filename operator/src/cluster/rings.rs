@@ -84,11 +84,12 @@ pub async fn read(context: &Context, owner: &Owner) -> Result<Option<Stored>, Pa
 }
 
 /// The index in a ConfigMap, if it can be read.
-fn index_in(config_map: &ConfigMap) -> Option<Index> {
+pub fn index_in(config_map: &ConfigMap) -> Option<Index> {
     Index::parse(objects::read_index(config_map)?.as_bytes()).ok()
 }
 
-async fn read_builders(
+/// The builders that a generation was kept with, and the index of their own.
+pub async fn read_builders(
     config_maps: &Api<ConfigMap>,
     owner: &Owner,
     generation: u64,

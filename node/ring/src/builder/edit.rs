@@ -168,6 +168,17 @@ impl Builder {
         self.last_moves_hours.fill(u8::MAX);
     }
 
+    /// Takes note that partitions moved just now, by other means than a rebalance: `min_part_hours` begins anew for them.
+    pub fn mark_moved(&mut self, parts: impl IntoIterator<Item = usize>, now_secs: u64) {
+        self.age_moves(now_secs);
+        self.last_moves_epoch_secs = now_secs;
+        for part in parts {
+            if let Some(hours) = self.last_moves_hours.get_mut(part) {
+                *hours = 0;
+            }
+        }
+    }
+
     fn device_mut(&mut self, id: DeviceId) -> Result<&mut Device, BuilderError> {
         self.devices.get_mut(id as usize).and_then(Option::as_mut).ok_or(BuilderError::NoDevice(id))
     }

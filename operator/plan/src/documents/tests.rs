@@ -83,3 +83,31 @@ fn secrets_are_not_printed() {
     documents.read("c.yaml", text).unwrap();
     assert!(!format!("{documents:?}").contains("hidden"));
 }
+
+#[test]
+fn files_change_what_they_speak_of_and_nothing_else() {
+    let mut base = crate::testing::desired(3, 2);
+    let drained =
+        crate::resources::NodeOverride { ordinal: 1, drain: true, replacement: None, devices: Vec::new() };
+    base.zones[0].spec.node_overrides = vec![drained.clone()];
+    base.zones[0].metadata.uid = Some("u-1".into());
+    let zone = |name: &str, cluster: &str| {
+        format!(
+            "apiVersion: swiftlet.io/v1alpha1\nkind: Zone\nmetadata: {{name: {name}}}\n\
+             spec: {{cluster: {cluster}, zone: 9, nodes: 7, devices: [{{name: d1, size: 1Gi}}]}}\n"
+        )
+    };
+    let read = |text: &str| {
+        let mut documents = Documents::default();
+        documents.read("changed.yaml", text).map(|()| documents)
+    };
+    let changed = read(&format!("{}---\n{}", zone("rack1", "demo"), zone("rack9", "demo"))).unwrap();
+    let changed = changed.applied_to(&base).unwrap();
+    assert_eq!(changed.zones.len(), 4);
+    assert_eq!((changed.zones[0].spec.nodes, changed.zones[0].metadata.uid.as_deref()), (7, Some("u-1")));
+    assert_eq!(changed.zones[0].spec.node_overrides, [drained], "the manifest does not speak of them");
+    assert_eq!(changed.zones[1], base.zones[1]);
+    assert_eq!(changed.cluster, base.cluster);
+    let error = read(&zone("rack1", "other")).unwrap().applied_to(&base).unwrap_err().to_string();
+    assert!(error.contains("Zone rack1: spec.cluster"), "{error}");
+}

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// For how long new nodes are waited for, so that those that come together share one rebalance. One that never comes
 /// does not stop the others for longer.
-const LATE_NODES_S: i64 = 600;
+pub(crate) const LATE_NODES_S: i64 = 600;
 
 /// The names of the nodes that `members` are on.
 pub(super) fn nodes_of(members: &[Member]) -> String {

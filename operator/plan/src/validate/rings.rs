@@ -24,11 +24,7 @@ pub fn policy_ring_name(index: u32) -> String {
 }
 
 /// The rings that `spec` asks for.
-pub(super) fn check(
-    spec: &SwiftClusterSpec,
-    subject: &Subject,
-    findings: &mut Findings,
-) -> Vec<RingSettings> {
+pub fn ring_settings(spec: &SwiftClusterSpec) -> Vec<RingSettings> {
     let none = RingOverrides::default();
     let rings = &spec.rings;
     let mut settings = vec![
@@ -42,15 +38,31 @@ pub(super) fn check(
         let overrides = policy.ring.as_ref().unwrap_or(&none);
         settings.push(with_overrides(&policy_ring_name(policy.index), rings, overrides));
     }
-    for ring in &settings {
-        check_replicas(ring, subject, findings);
-    }
-    for (i, policy) in spec.policies.iter().enumerate() {
+    for policy in &spec.policies {
         let Some(replicas) = fragments_of(policy) else { continue };
         let overrides = policy.ring.as_ref().unwrap_or(&none);
-        check_fragments(replicas, overrides.replicas, subject, i, findings);
         let ring = with_overrides(&policy_ring_name(policy.index), rings, overrides);
         settings.push(RingSettings { replicas, ..ring });
+    }
+    settings
+}
+
+/// The rings that `spec` asks for, checked.
+pub(super) fn check(
+    spec: &SwiftClusterSpec,
+    subject: &Subject,
+    findings: &mut Findings,
+) -> Vec<RingSettings> {
+    let settings = ring_settings(spec);
+    let mut in_fragments = Vec::new();
+    for (i, policy) in spec.policies.iter().enumerate() {
+        let Some(replicas) = fragments_of(policy) else { continue };
+        let asked = policy.ring.as_ref().and_then(|ring| ring.replicas);
+        check_fragments(replicas, asked, subject, i, findings);
+        in_fragments.push(policy_ring_name(policy.index));
+    }
+    for ring in settings.iter().filter(|ring| !in_fragments.contains(&ring.name)) {
+        check_replicas(ring, subject, findings);
     }
     for ring in &settings {
         check_ring(ring, subject, findings);

@@ -89,6 +89,12 @@ impl Owner {
         Owner { cluster: reference.name.clone(), namespace, reference }
     }
 
+    /// Whoever will be the owner, of a SwiftCluster that is not there yet: of what outlives it alone.
+    pub fn of_absent(cluster: &str, namespace: &str) -> Owner {
+        let reference = OwnerReference { name: cluster.to_string(), ..OwnerReference::default() };
+        Owner { cluster: cluster.to_string(), namespace: namespace.to_string(), reference }
+    }
+
     /// The SwiftCluster's uid.
     pub fn uid(&self) -> &str {
         &self.reference.uid

@@ -58,6 +58,11 @@ pub fn config_map(owner: &Owner, plan: &Plan) -> ConfigMap {
     }
 }
 
+/// The page that a ConfigMap holds; `None` where it holds none.
+pub fn read(config_map: &ConfigMap) -> Option<serde_json::Value> {
+    serde_norway::from_str(config_map.data.as_ref()?.get(PLAN_KEY)?).ok()
+}
+
 fn step_line(step: &Step) -> StepLine {
     StepLine { step: step.name(), what: step.to_string() }
 }
@@ -95,8 +100,7 @@ mod tests {
         let plan = Plan { steps, held: vec![held], ..Plan::default() };
         let page = config_map(&owner(), &plan);
         assert_eq!(page.metadata.name.as_deref(), Some("demo-plan"));
-        let text = &page.data.unwrap()[PLAN_KEY];
-        let read: serde_json::Value = serde_norway::from_str(text).unwrap();
+        let read = read(&page).unwrap();
         assert_eq!(read["steps"][0]["what"], "StopProxies old");
         assert_eq!(read["held"][0]["reason"], "OtherZoneFirst");
         assert_eq!(read.get("heldLeftOut"), None);

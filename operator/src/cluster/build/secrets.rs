@@ -30,7 +30,13 @@ pub fn token_key_secret(cluster: &str) -> String {
 /// A hash path from 32 random bytes, half of them each. It outlives the SwiftCluster: without it no object is found again.
 pub fn hash_path(owner: &Owner, name: &str, random: &[u8; 32]) -> Secret {
     let (prefix, suffix) = random.split_at(16);
-    let data = [(HASH_PATH_PREFIX_KEY, hex::encode(prefix)), (HASH_PATH_SUFFIX_KEY, hex::encode(suffix))];
+    known_hash_path(owner, name, &HashPath { prefix: hex::encode(prefix), suffix: hex::encode(suffix) })
+}
+
+/// A hash path that is known already: of a cluster that was another program's, or lost its Secret.
+pub fn known_hash_path(owner: &Owner, name: &str, hash_path: &HashPath) -> Secret {
+    let data =
+        [(HASH_PATH_PREFIX_KEY, hash_path.prefix.clone()), (HASH_PATH_SUFFIX_KEY, hash_path.suffix.clone())];
     Secret {
         metadata: owner.outliving(name, owner.component_labels(Component::Rings)),
         data: Some(bytes(data)),
