@@ -88,6 +88,8 @@ class Load:
     def __init__(self, swift):
         self.swift, self.random = swift, random.Random(time.time())
         self.kept, self.wrong, self.done = {}, [], 0
+        # What is kept changes with each PUT: nobody compares with it in between.
+        self.lock = threading.Lock()
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 
@@ -96,19 +98,21 @@ class Load:
         while not self.stop.is_set():
             number += 1
             name, body = f"load/{number % 200}", self.random.randbytes(self.random.choice((10, 3000, 100_000)))
-            status = self.swift("PUT", f"/c/{name}", body)[0]
-            if status == 201:
-                self.kept[name] = hashlib.md5(body).hexdigest()
-            else:
-                self.wrong.append(f"PUT {name}: {status}")
-                self.kept.pop(name, None)
+            with self.lock:
+                status = self.swift("PUT", f"/c/{name}", body)[0]
+                if status == 201:
+                    self.kept[name] = hashlib.md5(body).hexdigest()
+                else:
+                    self.wrong.append(f"PUT {name}: {status}")
+                    self.kept.pop(name, None)
             self.check(self.random.choice(list(self.kept)))
             self.done += 2
 
     def check(self, name):
-        status, _, body = self.swift("GET", f"/c/{name}", X_Newest="true")
-        if status != 200 or hashlib.md5(body).hexdigest() != self.kept[name]:
-            self.wrong.append(f"GET {name}: {status}, {len(body)} bytes")
+        with self.lock:
+            status, _, body = self.swift("GET", f"/c/{name}", X_Newest="true")
+            if status != 200 or hashlib.md5(body).hexdigest() != self.kept[name]:
+                self.wrong.append(f"GET {name}: {status}, {len(body)} bytes")
 
     def check_all(self):
         for name in list(self.kept):
