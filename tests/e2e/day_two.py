@@ -73,8 +73,8 @@ def misplaced():
 def wait_settled(what, timeout_s=240):
     """As asked, nothing to do and nothing to wait for, and every partition in its place."""
     def settled():
-        found = get("swiftcluster", "demo", "-n", NAMESPACE)
-        ready = cluster.is_current(found) and condition(found).get("status") == "True"
+        found = [get("swiftcluster", "demo", "-n", NAMESPACE), *get("zone", "-n", NAMESPACE)]
+        ready = all(cluster.is_current(one) and condition(one).get("status") == "True" for one in found)
         return ready and plan() == "steps: []\nheld: []\n" and settled_generation(NAMESPACE) and misplaced() == 0
     try:
         wait_for(what, settled, timeout_s, 2)
