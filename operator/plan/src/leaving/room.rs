@@ -27,8 +27,11 @@ pub(super) fn refusal(
         .or_else(|| no_room(world, rings, next, leaves))
 }
 
+/// A tier's name, and which part of it a device is in.
+type Tier = (&'static str, fn(&Device) -> String);
+
 /// The tiers between which replicas are kept apart, the outermost first.
-const TIERS: [(&str, fn(&Device) -> String); 4] = [
+const TIERS: [Tier; 4] = [
     ("region", |device| device.region.to_string()),
     ("zone", |device| format!("{}/{}", device.region, device.zone)),
     ("node", |device| format!("{}/{}/{}", device.region, device.zone, device.ip)),
