@@ -1,6 +1,8 @@
 //! Pages for people: their links lead somewhere, and the tests that they name exist.
 
+use clap::Parser;
 use std::path::{Path, PathBuf};
+use swiftlet_operator::kubectl::Cli;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -67,4 +69,22 @@ fn tests_that_pages_name_exist() {
         }
     }
     assert!(named > 30, "{named}");
+}
+
+/// A command of the plugin is written with its cluster: `kubectl swift -n … -c … drain …`, up to a comment or a backtick.
+#[test]
+fn commands_of_the_plugin_are_ones_that_it_takes() {
+    let mut commands = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for rest in text.split("kubectl swift -n ").skip(1) {
+            let line = rest.split(['`', '\n']).next().unwrap().split(" #").next().unwrap();
+            let words = ["kubectl-swift", "-n"].into_iter().chain(line.split_whitespace());
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{}: kubectl swift -n {line}: {error}", page.display());
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands > 15, "{commands}");
 }

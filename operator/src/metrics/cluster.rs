@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use swiftlet_plan::report::{Findings, Report, Usage};
 use swiftlet_plan::resources::{Condition, ConditionStatus};
+use swiftlet_plan::world::Holding;
 
 /// Label and value.
 type Labels = Vec<(&'static str, String)>;
@@ -36,6 +37,8 @@ struct ZoneFigures {
     nodes: (usize, usize),
     devices: (usize, usize),
     usage: Option<Usage>,
+    /// By ring, as the nodes that tell have counted.
+    holdings: BTreeMap<String, Holding>,
     conditions: BTreeMap<String, bool>,
 }
 
@@ -46,7 +49,8 @@ impl ClusterFigures {
         let generation = world.rings.as_ref().map(|rings| rings.generation);
         let zones = report.zones.iter().map(|(name, status)| {
             let conditions = conditions(&status.conditions);
-            (name.clone(), ZoneFigures { conditions, ..zone(findings, name) })
+            let holdings = holdings(findings, name);
+            (name.clone(), ZoneFigures { conditions, holdings, ..zone(findings, name) })
         });
         let pools = validation.cluster.iter().flat_map(|cluster| &cluster.proxies).map(|pool| {
             let ready = world.proxies.get(&pool.name).map_or(0, |observed| observed.ready);
@@ -99,6 +103,19 @@ fn zone(findings: Findings<'_>, name: &str) -> ZoneFigures {
         usage,
         ..Default::default()
     }
+}
+
+/// What the devices of a Zone hold, those that leave among them.
+fn holdings(findings: Findings<'_>, zone: &str) -> BTreeMap<String, Holding> {
+    let mut sums: BTreeMap<String, Holding> = BTreeMap::new();
+    let nodes = findings.world.nodes.values().filter(|node| node.zone == zone);
+    let told = nodes.flat_map(|node| node.devices.values()).flat_map(|device| &device.holdings);
+    for (ring, holding) in told.flatten() {
+        let sum = sums.entry(ring.clone()).or_default();
+        sum.partitions = sum.partitions.saturating_add(holding.partitions);
+        sum.misplaced = sum.misplaced.saturating_add(holding.misplaced);
+    }
+    sums
 }
 
 /// Pods that say they hold rings older than `generation`, and pods that serve but do not say which they hold.
@@ -191,6 +208,19 @@ impl Clusters {
         };
         bytes("zone_used", "Bytes in use on a Zone's devices", |usage| usage.used_bytes);
         bytes("zone_size", "Bytes of a Zone's devices", |usage| usage.size_bytes);
+        let mut partitions = |name, help, of: fn(&Holding) -> u64| {
+            let values = self.each_zone(|name, zone| {
+                let rings = zone.holdings.iter();
+                rings
+                    .map(|(ring, held)| (labels([("zone", name), ("ring", ring)]), of(held) as f64))
+                    .collect()
+            });
+            show(registry, name, None, help, values);
+        };
+        let help = "Partitions that a Zone's devices hold something of, as their nodes counted";
+        partitions("partitions", help, |held| held.partitions);
+        let help = "Those of them that the ring has elsewhere: what a rebalance or a drain still moves";
+        partitions("partitions_misplaced", help, |held| held.misplaced);
     }
 
     fn of_pods(&self, registry: &mut Registry) {

@@ -4,12 +4,14 @@ use swiftlet_plan::documents::Documents;
 use swiftlet_plan::plan::{Held, HoldReason, Plan};
 use swiftlet_plan::report::{Findings, Release, Usage, report};
 use swiftlet_plan::validate::{HashPath, validate};
-use swiftlet_plan::world::{ObservedDevice, ObservedNode, ObservedProxies, PublishedRings, World};
+use swiftlet_plan::world::{Holding, ObservedDevice, ObservedNode, ObservedProxies, PublishedRings, World};
 
 /// The example's three Zones of one node with two devices: one node holds older rings, one is down, one of two proxies
 /// does not say what it holds.
 fn world() -> World {
-    let devices: BTreeMap<_, _> = ["d1", "d2"].map(|d| (d.to_string(), ObservedDevice::default())).into();
+    let holdings = Some(BTreeMap::from([("object".to_string(), Holding { partitions: 40, misplaced: 3 })]));
+    let device = ObservedDevice { holdings, ..ObservedDevice::default() };
+    let devices: BTreeMap<_, _> = ["d1", "d2"].map(|d| (d.to_string(), device.clone())).into();
     let node = |zone: &str, ready, ring_generation| {
         let zone = zone.to_string();
         ObservedNode { zone, ready, ring_generation, devices: devices.clone(), ..ObservedNode::default() }
@@ -86,6 +88,8 @@ fn what_a_pass_saw_is_shown() {
         r#"devices_ready{namespace="store",cluster="demo",zone="rack1"} 2.0"#,
         r#"devices_ready{namespace="store",cluster="demo",zone="rack3"} 0.0"#,
         r#"zone_used_bytes{namespace="store",cluster="demo",zone="rack1"} 10.0"#,
+        r#"partitions{namespace="store",cluster="demo",zone="rack1",ring="object"} 80.0"#,
+        r#"partitions_misplaced{namespace="store",cluster="demo",zone="rack1",ring="object"} 6.0"#,
         r#"proxies_ready{namespace="store",cluster="demo",pool="default"} 2.0"#,
         r#"pods_behind_on_rings{namespace="store",cluster="demo",component="storage"} 1.0"#,
         r#"pods_silent_on_rings{namespace="store",cluster="demo",component="proxy"} 1.0"#,
