@@ -1,6 +1,15 @@
 //! The commands of `kubectl swift`. Each is a file or folder: what it reads and writes there, what it says in pure
 //! functions beside it. Nothing here decides what the operator would decide: it changes what is declared, or asks.
 
+/// Prints a line, and ends the command where nobody reads any more.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::kubectl::out(format_args!("{}\n", format_args!($($text)*)))? };
+}
+/// Prints lines that end by themselves.
+macro_rules! show {
+    ($($text:tt)*) => { $crate::kubectl::out(format_args!($($text)*))? };
+}
+
 mod adopt;
 mod backup;
 mod change;
@@ -13,6 +22,7 @@ mod target;
 mod version;
 
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use target::Where;
 
 /// Looks at Swiftlet clusters and changes what is declared about them.
@@ -76,6 +86,11 @@ impl Cli {
             Command::Version(options) => version::run(&place, options).await,
         }
     }
+}
+
+/// Prints. Whoever reads may have seen enough, as `head` does: that is an error of its own kind, not a panic.
+fn out(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
+    std::io::stdout().write_fmt(text)
 }
 
 /// How something is printed.

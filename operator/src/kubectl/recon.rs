@@ -63,7 +63,7 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
             Err(error) => silent.push(format!("{node}: {error}")),
         }
     }
-    println!("{}", serde_json::to_string_pretty(&told)?);
+    say!("{}", serde_json::to_string_pretty(&told)?);
     if !silent.is_empty() {
         bail!("no answer from {}", silent.join("; "));
     }

@@ -154,9 +154,7 @@ impl Target {
 
     /// Its pods, nodes' and proxies', by name.
     pub async fn pods(&self) -> anyhow::Result<Vec<Pod>> {
-        let labels: Vec<String> =
-            self.owner().labels().iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let list = self.api::<Pod>().list(&ListParams::default().labels(&labels.join(","))).await;
+        let list = self.api::<Pod>().list(&self.owner().everything()).await;
         let mut pods = list.context("list Pods")?.items;
         pods.retain(|pod| pod.labels().contains_key(NODE_LABEL) || pod.labels().contains_key(POOL_LABEL));
         pods.sort_by_key(ResourceExt::name_any);

@@ -14,16 +14,16 @@ pub struct Options {
 
 /// Prints versions.
 pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
-    println!("kubectl-swift {}", env!("CARGO_PKG_VERSION"));
+    say!("kubectl-swift {}", env!("CARGO_PKG_VERSION"));
     if options.client {
         return Ok(());
     }
     let connection = place.connect().await?;
     let kubernetes = connection.client.apiserver_version().await.context("ask Kubernetes for its version")?;
-    println!("kubernetes {}", kubernetes.git_version);
+    say!("kubernetes {}", kubernetes.git_version);
     for cluster in connection.clusters().await? {
         let status = cluster.status.clone().unwrap_or_default();
-        println!("swiftcluster/{} {} {}", cluster.name_any(), status.version, status.image);
+        say!("swiftcluster/{} {} {}", cluster.name_any(), status.version, status.image);
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod tests;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Resource;
+use kube::api::ListParams;
 use std::collections::BTreeMap;
 use swiftlet_plan::resources::SwiftCluster;
 
@@ -110,6 +111,12 @@ impl Owner {
         .into_iter()
         .map(|(key, value)| (key.to_string(), value.to_string()))
         .collect()
+    }
+
+    /// What lists everything of this cluster.
+    pub fn everything(&self) -> ListParams {
+        let labels: Vec<String> = self.labels().iter().map(|(key, value)| format!("{key}={value}")).collect();
+        ListParams::default().labels(&labels.join(","))
     }
 
     fn component_labels(&self, component: Component) -> BTreeMap<String, String> {

@@ -81,7 +81,7 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
         eprintln!("hash path and rings are back, as generation {}", generation.number);
     }
     eprintln!("Apply what follows; its pods find their volumes again:");
-    println!("{}", bundle.manifests.trim_end());
+    say!("{}", bundle.manifests.trim_end());
     Ok(())
 }
 
@@ -135,7 +135,7 @@ async fn has_these_rings(
     let found = connection.api::<ConfigMap>().get_opt(&name).await;
     let found = found.with_context(|| format!("read ConfigMap {name}"))?;
     let Some(found) = found else {
-        return import::refuse_second_rings(connection, owner).await.map(|()| false);
+        return import::refuse_other_rings(connection, owner, generation).await.map(|()| false);
     };
     let rings = swiftlet_plan::rings::made_again(&generation.published).map_err(anyhow::Error::msg)?;
     let same = |file: &swiftlet_ring::distribution::RingFile| {

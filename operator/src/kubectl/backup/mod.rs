@@ -10,7 +10,7 @@ use bundle::{Bundle, ClaimRecord, Facts};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{ListParams, ObjectMeta};
+use kube::api::ObjectMeta;
 use std::path::PathBuf;
 use swiftlet_plan::resources::{ClusterManifest, ZoneManifest};
 
@@ -30,7 +30,7 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let target = place.target().await?;
     let bundle = take(&target).await?;
     bundle.write(&options.to, options.overwrite)?;
-    println!(
+    say!(
         "cluster {} of namespace {}, generation {}, {} claims: written to {}",
         bundle.facts.cluster,
         bundle.facts.namespace,
@@ -87,11 +87,11 @@ fn bare(secret: Secret) -> Secret {
 
 /// Which volume each device has.
 async fn claims(target: &Target) -> anyhow::Result<Vec<ClaimRecord>> {
-    let labels: Vec<String> =
-        target.owner().labels().iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let params = ListParams::default().labels(&labels.join(","));
-    let list =
-        target.api::<PersistentVolumeClaim>().list(&params).await.context("list PersistentVolumeClaims")?;
+    let list = target
+        .api::<PersistentVolumeClaim>()
+        .list(&target.owner().everything())
+        .await
+        .context("list PersistentVolumeClaims")?;
     let ours = list.items.into_iter().filter(|claim| claim.labels().contains_key(DEVICE_LABEL));
     let record = |claim: PersistentVolumeClaim| ClaimRecord {
         claim: claim.name_any(),

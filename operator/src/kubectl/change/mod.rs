@@ -40,13 +40,13 @@ async fn change_zone(
         let words = edit(&mut spec).map_err(anyhow::Error::msg)?;
         let mut patch = difference(&before, &spec);
         if patch.as_object().is_none_or(serde_json::Map::is_empty) || dry_run {
-            println!("{words}\n{NOTHING_CHANGED}");
+            say!("{words}\n{NOTHING_CHANGED}");
             return Ok(());
         }
         patch = json!({"metadata": {"resourceVersion": found.metadata.resource_version}, "spec": patch});
         match api.patch(zone, &writer(), &Patch::Merge(&patch)).await {
             Ok(_) => {
-                println!("{words}\nDeclared. kubectl swift status --watch shows how far it is.");
+                say!("{words}\nDeclared. kubectl swift status --watch shows how far it is.");
                 return Ok(());
             }
             Err(kube::Error::Api(status)) if status.code == 409 => {}

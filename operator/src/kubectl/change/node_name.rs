@@ -27,13 +27,13 @@ impl NodeName {
 pub enum NodeNameError {
     /// It does not end with a number.
     #[error("{0:?} is no node; write <zone>/<n> such as {1}/0, or the node's whole name, {2}-{1}-0")]
-    NoNumber(String, String, String),
+    Ordinal(String, String, String),
     /// There is no such Zone.
     #[error("{0:?} is of no Zone of SwiftCluster {1}; its Zones are {2}")]
-    NoZone(String, String, String),
+    UnknownZone(String, String, String),
     /// The cluster has no Zones.
     #[error("SwiftCluster {0} has no Zones")]
-    NoZones(String),
+    Empty(String),
 }
 
 /// The node that `text` means: `<cluster>-<zone>-<n>`, `<zone>/<n>`, or `<zone>-<n>`. Whether it runs is another question.
@@ -43,15 +43,15 @@ pub fn find(cluster: &str, zones: &[Zone], text: &str) -> Result<NodeName, NodeN
 }
 
 fn parse(cluster: &str, zones: &[String], text: &str) -> Result<NodeName, NodeNameError> {
-    let first = zones.first().ok_or_else(|| NodeNameError::NoZones(cluster.to_string()))?;
-    let no_number = || NodeNameError::NoNumber(text.to_string(), first.clone(), cluster.to_string());
+    let first = zones.first().ok_or_else(|| NodeNameError::Empty(cluster.to_string()))?;
+    let no_number = || NodeNameError::Ordinal(text.to_string(), first.clone(), cluster.to_string());
     let (place, number) = text.rsplit_once('/').or_else(|| text.rsplit_once('-')).ok_or_else(no_number)?;
     // Ordinals are written in one way: rack1/01 is none.
     let ordinal: u32 = number.parse().ok().filter(|n: &u32| n.to_string() == number).ok_or_else(no_number)?;
     let whole = |zone: &&String| !text.contains('/') && place == format!("{cluster}-{zone}");
     let zone = zones.iter().find(whole).or_else(|| zones.iter().find(|zone| place == zone.as_str()));
-    let zone =
-        zone.ok_or_else(|| NodeNameError::NoZone(text.to_string(), cluster.to_string(), zones.join(", ")))?;
+    let zone = zone
+        .ok_or_else(|| NodeNameError::UnknownZone(text.to_string(), cluster.to_string(), zones.join(", ")))?;
     Ok(NodeName { zone: zone.clone(), ordinal, node: format!("{cluster}-{zone}-{ordinal}") })
 }
 
@@ -89,11 +89,11 @@ mod tests {
     fn what_means_no_node_is_told_with_what_would() {
         for text in ["rack1", "rack1/x", "rack1/01", "rack1/-1", "rack1/", "", "rack1-99999999999"] {
             let error = parse("demo", &zones(), text).unwrap_err();
-            assert!(matches!(error, NodeNameError::NoNumber(..)), "{text}: {error}");
+            assert!(matches!(error, NodeNameError::Ordinal(..)), "{text}: {error}");
             assert!(error.to_string().contains("rack1/0"), "{error}");
         }
         let error = parse("demo", &zones(), "rack9/0").unwrap_err().to_string();
         assert!(error.contains("rack1, rack1-1, demo-rack1"), "{error}");
-        assert_eq!(parse("demo", &[], "rack1/0"), Err(NodeNameError::NoZones("demo".into())));
+        assert_eq!(parse("demo", &[], "rack1/0"), Err(NodeNameError::Empty("demo".into())));
     }
 }

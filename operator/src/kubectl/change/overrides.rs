@@ -43,16 +43,19 @@ pub fn replace_node(spec: &mut Value, ordinal: u64) -> u64 {
     count
 }
 
-/// Asks for another replacement of a device's volume; which one it is.
-pub fn replace_device(spec: &mut Value, ordinal: u64, device: &str) -> u64 {
+/// Asks for another replacement of a device's volume, which is dead or works; which one it is.
+pub fn replace_device(spec: &mut Value, ordinal: u64, device: &str, failed: bool) -> u64 {
     let mut count = 0;
-    change_device(spec, ordinal, device, |entry| count = raise(entry));
+    change_device(spec, ordinal, device, |entry| {
+        if failed {
+            entry.insert("state".into(), "Failed".into());
+        } else if entry.contains_key("replacement") {
+            // The disk that was said to be dead is not this one: that was replaced.
+            entry.remove("state");
+        }
+        count = raise(entry);
+    });
     count
-}
-
-/// Says that a device is dead.
-pub fn fail_device(spec: &mut Value, ordinal: u64, device: &str) {
-    change_device(spec, ordinal, device, |entry| drop(entry.insert("state".into(), "Failed".into())));
 }
 
 fn raise(entry: &mut Map<String, Value>) -> u64 {
@@ -150,9 +153,8 @@ mod tests {
     #[test]
     fn replacements_are_counted_and_a_failed_device_is_told() {
         let mut changed = spec(json!([{"ordinal": 2, "devices": [{"name": "d1", "replacement": 4}]}]));
-        assert_eq!(replace_device(&mut changed, 2, "d1"), 5);
-        assert_eq!(replace_device(&mut changed, 2, "d2"), 1);
-        fail_device(&mut changed, 2, "d2");
+        assert_eq!(replace_device(&mut changed, 2, "d1", false), 5);
+        assert_eq!(replace_device(&mut changed, 2, "d2", true), 1);
         assert_eq!(replace_node(&mut changed, 0), 1);
         assert_eq!(replace_node(&mut changed, 0), 2);
         assert_eq!(
@@ -160,9 +162,28 @@ mod tests {
             json!([
                 {"ordinal": 0, "replacement": 2},
                 {"ordinal": 2, "devices": [
-                    {"name": "d1", "replacement": 5}, {"name": "d2", "replacement": 1, "state": "Failed"}]},
+                    {"name": "d1", "replacement": 5}, {"name": "d2", "state": "Failed", "replacement": 1}]},
             ])
         );
         assert_eq!(device_names(&changed), ["d1", "d2"]);
+    }
+
+    #[test]
+    fn a_dead_disk_stays_dead_until_it_is_replaced_and_its_successor_works() {
+        let said = |state: &str, replacement: Value| {
+            let mut device = json!({"name": "d1", "state": state});
+            if replacement != Value::Null {
+                device["replacement"] = replacement;
+            }
+            spec(json!([{"ordinal": 0, "devices": [device]}]))
+        };
+        let mut dead = said("Failed", Value::Null);
+        replace_device(&mut dead, 0, "d1", false);
+        assert_eq!(dead["nodeOverrides"], said("Failed", json!(1))["nodeOverrides"]);
+        replace_device(&mut dead, 0, "d1", false);
+        assert_eq!(
+            dead["nodeOverrides"],
+            json!([{"ordinal": 0, "devices": [{"name": "d1", "replacement": 2}]}])
+        );
     }
 }

@@ -24,11 +24,11 @@ pub async fn run(place: &Where, options: Options, paused: bool) -> anyhow::Resul
     } else {
         "restarts for a change of image or configuration go on, one Zone at a time"
     };
-    println!("swiftcluster/{name}: {words}");
+    say!("swiftcluster/{name}: {words}");
     if target.cluster.spec.upgrade.paused == paused {
-        println!("It is so already. {}", super::NOTHING_CHANGED);
+        say!("It is so already. {}", super::NOTHING_CHANGED);
     } else if options.dry_run {
-        println!("{}", super::NOTHING_CHANGED);
+        say!("{}", super::NOTHING_CHANGED);
     } else {
         let patch = json!({"spec": {"upgrade": {"paused": paused}}});
         let patched = target.api::<SwiftCluster>().patch(&name, &writer(), &Patch::Merge(&patch)).await;

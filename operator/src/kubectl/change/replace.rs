@@ -44,12 +44,18 @@ fn edit(spec: &mut Value, node: &NodeName, device: Option<&str>, failed: bool) -
             return Err(format!("node {name} has no device {device:?}; its devices are {}", all.join(", ")));
         }
     };
-    if failed {
-        devices.iter().for_each(|device| overrides::fail_device(spec, ordinal, device));
-    }
-    let (what, count) = match device {
-        None => (format!("all volumes of node {name}"), overrides::replace_node(spec, ordinal)),
-        Some(device) => (format!("volume {device}-{name}"), overrides::replace_device(spec, ordinal, device)),
+    let what = match device {
+        None => format!("all volumes of node {name}"),
+        Some(device) => format!("volume {device}-{name}"),
+    };
+    let count = match (device, failed) {
+        (None, false) => overrides::replace_node(spec, ordinal),
+        // That a disk is dead is said of it alone, and so must be that it is replaced.
+        _ => {
+            let counts =
+                devices.iter().map(|device| overrides::replace_device(spec, ordinal, device, failed));
+            counts.max().unwrap_or(0)
+        }
     };
     let claims: Vec<String> = devices.iter().map(|device| format!("{device}-{name}")).collect();
     let mut lines = vec![format!("{what} replaced by new (replacement {count}):")];
@@ -99,8 +105,8 @@ mod tests {
         edit(&mut changed, &node(1), None, true).unwrap();
         assert_eq!(
             changed["nodeOverrides"][1],
-            json!({"ordinal": 1, "replacement": 1,
-                   "devices": [{"name": "d1", "state": "Failed"}, {"name": "d2", "state": "Failed"}]})
+            json!({"ordinal": 1, "devices": [
+                {"name": "d1", "state": "Failed", "replacement": 1}, {"name": "d2", "state": "Failed", "replacement": 1}]})
         );
     }
 

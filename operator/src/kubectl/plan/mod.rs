@@ -70,11 +70,11 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let world = question.world.clone();
     let told = tokio::task::spawn_blocking(move || forecast(&cluster, &world, now_s, &assumptions)).await?;
     match options.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&words::json(&told, &assumptions))?),
+        Output::Json => say!("{}", serde_json::to_string_pretty(&words::json(&told, &assumptions))?),
         Output::Text => {
-            print!("{}", differences::text(question.before.as_ref(), &question.after));
-            print!("{}", words::text(&told, &question.world, &assumptions, options.devices));
-            println!("Nothing has been changed.");
+            show!("{}", differences::text(question.before.as_ref(), &question.after));
+            show!("{}", words::text(&told, &question.world, &assumptions, options.devices));
+            say!("Nothing has been changed.");
         }
     }
     refused(&told)

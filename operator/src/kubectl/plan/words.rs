@@ -33,16 +33,16 @@ pub fn text(told: &Forecast, world: &World, assumptions: &Assumptions, all_devic
     if !told.devices.is_empty() {
         let _ = write!(text, "\n{}", devices(told, world, all_devices));
     }
-    let _ = writeln!(text, "\n{}", summary(told));
     if !told.stages.is_empty() {
-        let _ = writeln!(text, "{}", assumed(told, assumptions));
+        let _ = writeln!(text, "\n{}\n{}", summary(told), assumed(told, assumptions));
     }
     text
 }
 
 fn write_stage(text: &mut String, number: usize, stage: &Stage) {
-    for held in &stage.gates {
-        let _ = writeln!(text, "            waited: {}", gate(held));
+    let waits = if number == 1 { "first waits" } else { "then waits" };
+    for line in gates(&stage.gates) {
+        let _ = writeln!(text, "            {waits}: {line}");
     }
     let at = match stage.at_s {
         0 => "now".to_string(),
@@ -80,6 +80,22 @@ fn line(step: &ForecastStep) -> String {
     } else {
         format!("{} [partition replicas that move: {}]", step.what, moves.join(", "))
     }
+}
+
+/// What was waited for: of several things that waited for the same reason, such as every ring, one speaks for all.
+fn gates(held: &[Held]) -> Vec<String> {
+    let mut lines: Vec<(&Held, usize)> = Vec::new();
+    for held in held {
+        match lines.iter_mut().find(|(first, _)| (first.step, first.reason) == (held.step, held.reason)) {
+            Some((_, others)) => *others += 1,
+            None => lines.push((held, 0)),
+        }
+    }
+    let line = |(held, others): (&Held, usize)| match others {
+        0 => gate(held),
+        others => format!("{}, and {others} more alike", gate(held)),
+    };
+    lines.into_iter().map(line).collect()
 }
 
 fn gate(held: &Held) -> String {
@@ -126,9 +142,7 @@ fn summary(told: &Forecast) -> String {
     if let Some(moved) = told.bytes.filter(|_| told.replicas > 0) {
         parts[0] += &format!(", {}", bytes(moved));
     }
-    if !told.stages.is_empty() {
-        parts.push(format!("{} moments at which something is done", told.stages.len()));
-    }
+    parts.push(format!("{} in turn", plural(told.stages.len() as u64, "step")));
     parts.push(match (told.duration_s, told.left.is_empty()) {
         (0, _) => "at once".to_string(),
         (time_s, true) => format!("about {} in all", duration(time_s)),
@@ -266,13 +280,16 @@ pub mod tests {
             lines[1],
             "  1. now    PublishRings generation 13: object: 1 devices to drain [partition replicas that move: 3,276 of object]"
         );
-        assert_eq!(lines[2].trim(), "waited: PublishRings object: minPartHours ends at noon (MinPartHours)");
+        assert_eq!(
+            lines[2].trim(),
+            "then waits: PublishRings object: minPartHours ends at noon (MinPartHours)"
+        );
         assert_eq!(lines[3], "  2. +26h   RestartNode demo-rack1-0 revision r2");
         assert_eq!(lines[7].trim(), "… and 2 RestartNode more");
         let device = lines.iter().find(|line| line.starts_with("demo-rack1-1")).unwrap();
         let cells: Vec<&str> = device.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         assert_eq!(cells, ["demo-rack1-1", "d1", "3,276", "0", "30.0 GiB", "0 B", "31%", "1%"]);
-        assert!(text.contains("moves 3,276 partition replicas, 30.0 GiB · 2 moments"), "{text}");
+        assert!(text.contains("moves 3,276 partition replicas, 30.0 GiB · 2 steps in turn"), "{text}");
         assert!(text.contains("about 26h1m in all"), "{text}");
         assert!(text.contains("80.0 MiB/s from or to each device"), "{text}");
     }

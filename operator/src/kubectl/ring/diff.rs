@@ -20,7 +20,7 @@ pub struct Options {
 /// Prints what differs.
 pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let store = store::read(&place.target().await?).await?;
-    print!("{}", text(store.get(Some(options.before))?, store.get(options.after)?));
+    show!("{}", text(store.get(Some(options.before))?, store.get(options.after)?));
     Ok(())
 }
 

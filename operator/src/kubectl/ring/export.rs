@@ -27,7 +27,7 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let generation = store.get(options.generation)?;
     let files = files(&generation.published)?;
     write(&options.to, &files, options.overwrite)?;
-    println!(
+    say!(
         "generation {}: {} written to {}",
         generation.number,
         files.keys().cloned().collect::<Vec<_>>().join(" "),

@@ -11,7 +11,7 @@ use crate::cluster::rings;
 use crate::kubectl::target::{Connection, FIELD_MANAGER, Where};
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use swiftlet_plan::plan::RingGeneration;
 use swiftlet_plan::resources::SwiftCluster;
@@ -51,17 +51,17 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
             );
         }
     }
-    refuse_second_rings(&connection, &owner).await?;
+    refuse_other_rings(&connection, &owner, &generation).await?;
     let secret_name = cluster.as_ref().map_or_else(|| format!("{name}-hash-path"), secrets::hash_path_secret);
     let secret = hash_path(&connection, &owner, &secret_name, options.swift_conf.as_deref()).await?;
 
-    print!("{}", text(&name, &generation, cluster.is_none()));
+    show!("{}", text(&owner, &generation, cluster.is_none()));
     if options.dry_run {
-        println!("Nothing has been changed.");
+        say!("Nothing has been changed.");
         return Ok(());
     }
     publish(&connection, &owner, &generation, secret, "imported").await?;
-    println!("Generation {} of cluster {name} is published.", generation.number);
+    say!("Generation {} of cluster {name} is published.", generation.number);
     Ok(())
 }
 
@@ -140,15 +140,31 @@ fn disagreements(wanted: &[RingSettings], generation: &Generation) -> Vec<String
     problems
 }
 
-/// A cluster's first rings are its only ones.
-pub async fn refuse_second_rings(connection: &Connection, owner: &Owner) -> anyhow::Result<()> {
-    let index = objects::index_config_map(&owner.cluster);
-    let mut names = vec![index];
-    names.extend((0..objects::BUILDER_SETS).map(|set| objects::builders_config_map(&owner.cluster, set, 0)));
-    for name in names {
-        let found = connection.api::<ConfigMap>().get_metadata_opt(&name).await;
-        if found.with_context(|| format!("look for ConfigMap {name}"))?.is_some() {
-            bail!("cluster {} has rings already (ConfigMap {name}); nothing was changed", owner.cluster);
+/// A cluster's first rings are its only ones; what an interrupted command left of `generation` itself is none yet.
+pub async fn refuse_other_rings(
+    connection: &Connection,
+    owner: &Owner,
+    generation: &Generation,
+) -> anyhow::Result<()> {
+    let config_maps = connection.api::<ConfigMap>();
+    let refuse = |name: &str| {
+        anyhow::anyhow!("cluster {} has rings already (ConfigMap {name}); nothing was changed", owner.cluster)
+    };
+    let name = objects::index_config_map(&owner.cluster);
+    let found =
+        config_maps.get_metadata_opt(&name).await.with_context(|| format!("look for ConfigMap {name}"))?;
+    if found.is_some() {
+        return Err(refuse(&name));
+    }
+    for set in 0..objects::BUILDER_SETS {
+        let name = objects::builders_config_map(&owner.cluster, set, 0);
+        let found = config_maps.get_opt(&name).await.with_context(|| format!("look for ConfigMap {name}"))?;
+        let Some(found) = found else { continue };
+        let is_ours = rings::index_in(&found).is_some_and(|index| index.generation == generation.number);
+        let kept = rings::read_builders(&config_maps, owner, generation.number).await;
+        // Builders that are not whole were never in use; others of this number would be another cluster's.
+        if !is_ours || kept.is_ok_and(|(kept, _)| kept.rings != generation.published.rings) {
+            return Err(refuse(&name));
         }
     }
     Ok(())
@@ -197,7 +213,9 @@ pub async fn publish(
     summary: &str,
 ) -> anyhow::Result<()> {
     let context = Context::from_outside(connection.client.clone(), FIELD_MANAGER);
-    let live = Live::default();
+    let mut live = Live::default();
+    let there = connection.api::<ConfigMap>().list_metadata(&owner.everything()).await;
+    live.add(&there.context("list ConfigMaps")?.items);
     let applier = Applier::new(&context, owner, &live);
     if let Some(secret) = hash_path {
         applier.create(&secret).await?;
@@ -212,14 +230,27 @@ pub async fn publish(
     Ok(())
 }
 
-fn text(name: &str, generation: &Generation, is_absent: bool) -> String {
-    let mut text = format!("cluster {name} begins with these rings, as they are:\n");
+fn text(owner: &Owner, generation: &Generation, is_absent: bool) -> String {
+    let mut text = format!("cluster {} begins with these rings, as they are:\n", owner.cluster);
     for (ring, builder) in &generation.builders {
         text += &format!(
             "- {ring}: partPower {}, {} replicas, {} devices\n",
             builder.part_power(),
             builder.replicas(),
             builder.devices().count()
+        );
+    }
+    let own = format!(".{}.svc", owner.namespace);
+    let devices = generation.builders.values().flat_map(|builder| builder.devices());
+    let outside: BTreeSet<&str> =
+        devices.map(|device| device.ip.as_str()).filter(|host| !host.ends_with(&own)).collect();
+    if !outside.is_empty() {
+        let hosts: Vec<&str> = outside.into_iter().collect();
+        text += &format!(
+            "These hosts are no nodes of namespace {}; declare them as a Zone's external nodes, or their devices \
+             leave: {}\n",
+            owner.namespace,
+            hosts.join(", ")
         );
     }
     if is_absent {
@@ -261,6 +292,15 @@ mod tests {
         std::fs::write(dir.path().join("object.ring.gz"), ring).unwrap();
         let error = read_dir(dir.path()).err().unwrap().to_string();
         assert!(error.contains("write_ring"), "{error}");
+    }
+
+    #[test]
+    fn hosts_outside_are_named_once() {
+        let generation = generation(1, 3);
+        let told = |namespace: &str| text(&Owner::of_absent("demo", namespace), &generation, false);
+        assert!(!told("default").contains("external"), "{}", told("default"));
+        let hosts = "demo-rack0-0.default.svc, demo-rack1-0.default.svc, demo-rack2-0.default.svc";
+        assert!(told("other").contains(hosts), "{}", told("other"));
     }
 
     #[test]

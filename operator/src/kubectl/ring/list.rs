@@ -19,8 +19,8 @@ pub struct Options {
 pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let store = store::read(&place.target().await?).await?;
     match options.output {
-        Output::Text => print!("{}", text(&store, super::now_s())),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&json(&store))?),
+        Output::Text => show!("{}", text(&store, super::now_s())),
+        Output::Json => say!("{}", serde_json::to_string_pretty(&json(&store))?),
     }
     for damage in &store.damaged {
         eprintln!("cannot be read: {damage}");

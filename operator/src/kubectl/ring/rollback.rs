@@ -10,8 +10,8 @@ use crate::kubectl::target::{FIELD_MANAGER, Where};
 use anyhow::{Context as _, bail};
 use swiftlet_plan::check::{Rule, check};
 use swiftlet_plan::forecast::compare;
-use swiftlet_plan::plan::{Plan, RingGeneration, Step};
-use swiftlet_plan::validate::validate;
+use swiftlet_plan::plan::{HoldReason, Plan, RingGeneration, Step, plan};
+use swiftlet_plan::validate::{ValidatedCluster, validate};
 use swiftlet_plan::world::{PublishedRing, PublishedRings, World};
 use swiftlet_ring::builder::file;
 use swiftlet_ring::distribution::slots_needed;
@@ -49,14 +49,15 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
         bail!("a new generation was published just now; nothing was changed, try again");
     }
     let next = again(old, current, super::now_s())?;
-    print!("{}", diff::text(current, &Generation::new(published(&next), current.number, None)?));
+    show!("{}", diff::text(current, &Generation::new(published(&next), current.number, None)?));
 
-    let plan = Plan { steps: vec![Step::PublishRings(next.clone())], ..Plan::default() };
+    let publication = Plan { steps: vec![Step::PublishRings(next.clone())], ..Plan::default() };
     let mut against: Vec<String> = silent(&observed.world);
-    let violations = check(cluster, &observed.world, &plan);
+    let violations = check(cluster, &observed.world, &publication);
     let rings =
         violations.iter().filter(|v| [Rule::RingsKeepTheirData, Rule::RebalanceIsSafe].contains(&v.rule));
     against.extend(rings.map(|violation| violation.message.clone()));
+    against.extend(undone(cluster, &observed.world, &next, super::now_s()));
     if !against.is_empty() {
         let reasons = against.join("\n- ");
         if !options.force {
@@ -67,17 +68,18 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
         eprintln!("forced although:\n- {reasons}");
     }
     if options.dry_run {
-        println!("Nothing has been changed.");
+        say!("Nothing has been changed.");
         return Ok(());
     }
     let slots = slots_needed(cluster.rings.iter().map(|ring| (ring.part_power, ring.replicas)));
     let applier = Applier::new(&context, &owner, &live);
     let done = rings::publish(&context, &owner, &applier, &next, slots).await;
     done.context("the operator may have published at the same moment; look at kubectl swift ring list")?;
-    println!(
+    say!(
         "Generation {} is published: the rings of generation {}. Where the manifests still ask for what came since, \
          the operator builds it again as soon as it may: change them too.",
-        next.generation, old.number
+        next.generation,
+        old.number
     );
     Ok(())
 }
@@ -103,6 +105,24 @@ fn published(next: &RingGeneration) -> PublishedRings {
     let rings =
         next.rings.iter().map(|(name, ring)| (name.clone(), PublishedRing { builder: ring.builder.clone() }));
     PublishedRings { generation: next.generation, rings: rings.collect() }
+}
+
+/// What the operator would do about the rings next: it follows the manifests, whoever published what they do not ask for.
+fn undone(cluster: &ValidatedCluster, world: &World, next: &RingGeneration, now_s: i64) -> Option<String> {
+    let world = World { rings: Some(published(next)), ..world.clone() };
+    let next = plan(cluster, &world, now_s);
+    let built =
+        next.steps.iter().filter(|step| matches!(step, Step::PublishRings(_))).map(ToString::to_string);
+    let held = next.held.iter().filter(|held| held.step == "PublishRings" && !is_about_time(held.reason));
+    let mut undone = built.chain(held.map(|held| held.message.clone()));
+    undone
+        .next()
+        .map(|what| format!("the manifests ask for something else, so the operator would go on with: {what}"))
+}
+
+/// Whether a ring only waits for what every rebalance waits for, and would wait for without the rollback.
+fn is_about_time(reason: HoldReason) -> bool {
+    matches!(reason, HoldReason::WaitingForNodes | HoldReason::WaitingForQuiet | HoldReason::WaitingForZones)
 }
 
 /// Nodes that nobody can tell the rings of: the operator waits for those that answer, a person should know of the others.

@@ -27,9 +27,9 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let generation = store.get(options.generation)?;
     let builder = generation.builder(&options.ring)?;
     let in_use = store.current == Some(generation.number);
-    print!("{}", head(&options.ring, generation, builder, in_use));
-    println!();
-    print!("{}", if options.devices { devices(builder) } else { zones(builder) });
+    show!("{}", head(&options.ring, generation, builder, in_use));
+    say!("");
+    show!("{}", if options.devices { devices(builder) } else { zones(builder) });
     Ok(())
 }
 

@@ -5,7 +5,8 @@ mod screen;
 mod snapshot;
 
 use super::Output;
-use super::target::Where;
+use super::target::{Connection, Target, Where};
+use snapshot::Snapshot;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -34,28 +35,34 @@ pub struct Options {
 pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let name = options.name.as_deref().or(place.cluster.as_deref());
     let connection = place.connect().await?;
-    loop {
-        let cluster = connection.cluster(name).await?;
-        let target = super::target::Target { connection: connection.clone(), cluster };
-        let seen = snapshot::take(&target).await?;
-        let mut text = match options.output {
-            Output::Json if options.watch => serde_json::to_string(&seen)?,
-            Output::Json => serde_json::to_string_pretty(&seen)?,
-            Output::Text => screen::render(&seen, options.all),
-        };
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let mut stdout = std::io::stdout().lock();
-        if options.watch && options.output == Output::Text && stdout.is_terminal() {
-            stdout.write_all(CLEAR.as_bytes())?;
-        }
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()?;
-        drop(stdout);
-        if !options.watch {
-            return Ok(());
-        }
-        tokio::time::sleep(WATCH_EVERY).await;
+    let first = look(&connection, name).await?;
+    show(&first, &options)?;
+    if !options.watch {
+        return Ok(());
     }
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        match look(&connection, name).await {
+            Ok(seen) => show(&seen, &options)?,
+            // What is watched may well be how the API server comes back.
+            Err(error) => eprintln!("{error:#}"),
+        }
+    }
+}
+
+async fn look(connection: &Connection, name: Option<&str>) -> anyhow::Result<Snapshot> {
+    let cluster = connection.cluster(name).await?;
+    snapshot::take(&Target { connection: connection.clone(), cluster }).await
+}
+
+fn show(seen: &Snapshot, options: &Options) -> anyhow::Result<()> {
+    match options.output {
+        Output::Json if options.watch => say!("{}", serde_json::to_string(seen)?),
+        Output::Json => say!("{}", serde_json::to_string_pretty(seen)?),
+        Output::Text => {
+            let clear = if options.watch && std::io::stdout().is_terminal() { CLEAR } else { "" };
+            show!("{clear}{}", screen::render(seen, options.all));
+        }
+    }
+    Ok(std::io::stdout().flush()?)
 }
