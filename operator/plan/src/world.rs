@@ -125,12 +125,12 @@ pub struct ObservedProxies {
     pub revision: String,
     /// How many there shall be.
     pub replicas: u32,
+    /// Who else says how many there shall be (an autoscaler, a person); `None`: nobody.
+    pub scaled_by: Option<String>,
     /// How many serve.
     pub ready: u32,
     /// The generations of the rings that those that answer say they hold.
     pub ring_generations: Vec<u64>,
-    /// Whether somebody else decides how many there are, such as an autoscaler.
-    pub scaled_by_others: bool,
 }
 
 impl NodeAddress {
