@@ -209,7 +209,9 @@ impl World {
         fresh.map(|(name, node, device, _)| (name, node, device))
     }
 
-    fn is_refilled(&self, name: &str, since_s: i64) -> bool {
+    /// Whether node `name` has been given what it missed before `since_s` (Unix time): every other node that answers
+    /// finished a pass of each kind that began later.
+    pub fn is_refilled(&self, name: &str, since_s: i64) -> bool {
         let others =
             self.nodes.iter().filter(|(other, node)| *other != name && node.ring_generation.is_some());
         let passed = |node: &ObservedNode| PASS_KINDS.iter().all(|kind| node.began_after(kind, since_s));

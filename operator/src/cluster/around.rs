@@ -11,6 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::jiff::Timestamp;
 use kube::core::{ApiResource, DynamicObject, NamespaceResourceScope};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -28,7 +29,7 @@ impl Executor<'_> {
         for pool in pools {
             applier.apply(&exposure::service(owner, pool)).await?;
         }
-        let budgets = disruption::budgets(owner, self.cluster, &observed.world);
+        let budgets = disruption::budgets(owner, self.cluster, &observed.world, Timestamp::now().as_second());
         replace_all::<PodDisruptionBudget>(applier, &budgets).await?;
         let policies = network::policies(owner, self.cluster, &self.context.namespace);
         replace_all::<NetworkPolicy>(applier, &policies).await?;
