@@ -7,4 +7,5 @@ pub mod kubectl;
 mod leader;
 mod metrics;
 mod serve;
+pub mod verify;
 pub mod wiring;

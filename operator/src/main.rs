@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
-use swiftlet_operator::{crds, http_get, wiring};
+use swiftlet_operator::{crds, http_get, verify, wiring};
 
 /// How long `probe` waits for an answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ enum Command {
         /// Such as http://swiftlet-operator:8081/readyz
         url: String,
     },
+    /// Ask whether the operator that is installed can do its work, and say what is in its way.
+    Verify(verify::Options),
 }
 
 #[tokio::main]
@@ -42,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Crds { out: None, .. } => crds::print(),
         Command::Crds { out: Some(dir), check: true } => crds::check(&dir),
         Command::Crds { out: Some(dir), check: false } => crds::write(&dir),
+        Command::Verify(options) => verify::run(options).await,
         Command::Probe { url } => {
             http_get::get(&url, PROBE_TIMEOUT).await?;
             Ok(())

@@ -66,7 +66,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tracing::info!(identity = options.identity, "leading");
     metrics.set_leading(true);
 
-    let context = Arc::new(Context::new(client, options.node_image, options.identity, metrics));
+    let context = Arc::new(
+        Context::new(client, options.node_image, options.identity, metrics).in_namespace(options.namespace),
+    );
     tokio::select! {
         lost = leadership.keep() => lost,
         () = cluster::run(context, &options.watch_namespace) => anyhow::bail!("the watch of the API ended"),

@@ -51,5 +51,5 @@ fi
 if [ $# -gt 0 ]; then
   python3 "$here/$1" "${@:2}"
 else
-  for scenarios in scenarios.py day_two.py; do python3 "$here/$scenarios"; done
+  for scenarios in scenarios.py fits_in.py day_two.py; do python3 "$here/$scenarios"; done
 fi

@@ -84,9 +84,9 @@ pub(super) fn observe(
         let observed = ObservedProxies {
             revision: revision.clone(),
             replicas: *replicas,
+            scaled_by: None,
             ready: *replicas,
             ring_generations: vec![generation],
-            scaled_by_others: false,
         };
         (pool.clone(), observed)
     });

@@ -87,7 +87,8 @@ fn settle(cluster: &ValidatedCluster, world: &mut World, first: &Plan) {
     for step in &first.steps {
         if let Step::PublishRings(next) = step {
             let rings = next.rings.iter();
-            let rings = rings.map(|(name, ring)| (name.clone(), PublishedRing { builder: ring.builder.clone() }));
+            let rings =
+                rings.map(|(name, ring)| (name.clone(), PublishedRing { builder: ring.builder.clone() }));
             world.rings = Some(PublishedRings { generation: next.generation, rings: rings.collect() });
         }
     }

@@ -39,6 +39,8 @@ pub enum Rule {
     OneReplicaAtATime,
     /// Proxies change after all nodes.
     ProxiesLast,
+    /// How many proxies there are is left to whoever else says it.
+    ReplicasAreTheirs,
     /// Volumes never shrink.
     VolumesGrow,
     /// Generations follow each other, and no ring or device that holds data leaves.
@@ -70,6 +72,12 @@ pub fn check(cluster: &ValidatedCluster, world: &World, plan: &Plan) -> Vec<Viol
             }
             Step::RestartProxies(_) => {
                 check_proxies_last(cluster, world, (step, &plan.steps[..i]), &mut violations)
+            }
+            Step::ScaleProxies(scaled) => {
+                let observed = world.proxies.get(&scaled.pool);
+                if observed.is_some_and(|observed| observed.scaled_by.is_some()) {
+                    violations.add(Rule::ReplicasAreTheirs, step);
+                }
             }
             Step::GrowDevice { node, device, size_bytes, .. } => {
                 let old = world

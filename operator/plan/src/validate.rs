@@ -7,18 +7,22 @@
 mod auth;
 mod cluster;
 mod config;
+mod network;
 mod overrides;
 mod pods;
+mod proxies;
 mod rings;
 mod windows;
 mod zones;
 
 pub use auth::Auth;
+pub use network::NetworkAccess;
+pub use proxies::ProxyPool;
 pub use rings::{RingSettings, policy_ring_name, ring_settings};
 
 use crate::resources::{
-    ClusterManifest, ConfigFiles, ErasureCodingSpec, Placement, PodSettings, ProxyPlacement,
-    VolumeClaimDeletion, ZoneManifest,
+    ClusterManifest, ConfigFiles, ErasureCodingSpec, Placement, PodSettings, VolumeClaimDeletion,
+    ZoneManifest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -103,6 +107,8 @@ pub struct ValidatedCluster {
     pub refused_zones: BTreeSet<String>,
     /// Its pools of proxies.
     pub proxies: Vec<ProxyPool>,
+    /// Who may reach its pods; `None`: everybody.
+    pub network: Option<NetworkAccess>,
     /// Options for every node and proxy.
     pub config: ConfigFiles,
     /// How changes reach the pods.
@@ -185,23 +191,6 @@ pub struct ValidatedDevice {
     pub failed: bool,
     /// Whether a dead disk is to be replaced: its data need not be waited for.
     pub replaced_dead: bool,
-}
-
-/// A pool of proxies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyPool {
-    /// Its name.
-    pub name: String,
-    /// The Secret with the certificate they serve TLS with; `None`: they do not.
-    pub tls_secret_name: Option<String>,
-    /// How many.
-    pub replicas: u32,
-    /// Options for them.
-    pub config: ConfigFiles,
-    /// Where their pods may run.
-    pub placement: ProxyPlacement,
-    /// What their pods carry and ask for.
-    pub pods: PodSettings,
 }
 
 /// How changes reach the pods.

@@ -125,12 +125,12 @@ pub struct ObservedProxies {
     pub revision: String,
     /// How many there shall be.
     pub replicas: u32,
+    /// Who else says how many there shall be (an autoscaler, a person); `None`: nobody.
+    pub scaled_by: Option<String>,
     /// How many serve.
     pub ready: u32,
     /// The generations of the rings that those that answer say they hold.
     pub ring_generations: Vec<u64>,
-    /// Whether somebody else decides how many there are, such as an autoscaler.
-    pub scaled_by_others: bool,
 }
 
 impl NodeAddress {
@@ -209,7 +209,9 @@ impl World {
         fresh.map(|(name, node, device, _)| (name, node, device))
     }
 
-    fn is_refilled(&self, name: &str, since_s: i64) -> bool {
+    /// Whether node `name` has been given what it missed before `since_s` (Unix time): every other node that answers
+    /// finished a pass of each kind that began later.
+    pub fn is_refilled(&self, name: &str, since_s: i64) -> bool {
         let others =
             self.nodes.iter().filter(|(other, node)| *other != name && node.ring_generation.is_some());
         let passed = |node: &ObservedNode| PASS_KINDS.iter().all(|kind| node.began_after(kind, since_s));

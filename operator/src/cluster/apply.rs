@@ -4,7 +4,7 @@ use super::Context;
 use super::build::{MANAGER, Owner};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::NamespaceResourceScope;
+use kube::core::{ApiResource, DynamicObject, NamespaceResourceScope};
 use kube::{Api, Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -65,6 +65,12 @@ impl Live {
         self.0.extend(entries);
     }
 
+    /// Takes note of objects of somebody else's kind.
+    pub fn add_foreign<K: ResourceExt>(&mut self, kind: &str, objects: &[K]) {
+        let version = |object: &K| object.resource_version().unwrap_or_default();
+        self.0.extend(objects.iter().map(|o| ((kind.to_string(), o.name_any()), version(o))));
+    }
+
     /// The resourceVersion of an object, if it exists.
     pub fn version_of<K: Resource<DynamicType = ()>>(&self, name: &str) -> Option<&String> {
         self.0.get(&(K::kind(&()).into_owned(), name.to_string()))
@@ -99,8 +105,8 @@ impl<'a> Applier<'a> {
     }
 
     /// The names of the objects of a kind that exist and are this cluster's.
-    pub fn names<K: Resource<DynamicType = ()>>(&self) -> impl Iterator<Item = &String> {
-        self.live.0.keys().filter(|(kind, _)| *kind == K::kind(&())).map(|(_, name)| name)
+    pub fn names(&self, kind: &str) -> Vec<&String> {
+        self.live.0.keys().filter(|(of, _)| of == kind).map(|(_, name)| name).collect()
     }
 
     /// The resourceVersion that this pass has read of an object, if it exists.
@@ -125,35 +131,50 @@ impl<'a> Applier<'a> {
             + Serialize
             + DeserializeOwned,
     {
+        self.apply_by(&self.api::<K>(), &K::kind(&()), object).await
+    }
+
+    /// The same for an object of somebody else's kind.
+    pub async fn apply_foreign(&self, kind: &ApiResource, object: &DynamicObject) -> Result<(), ApplyError> {
+        self.apply_by(&self.foreign_api(kind), &kind.kind, object).await
+    }
+
+    /// The API for somebody else's kind in the cluster's namespace.
+    pub fn foreign_api(&self, kind: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.context.client.clone(), &self.owner.namespace, kind)
+    }
+
+    async fn apply_by<K>(&self, api: &Api<K>, kind: &str, object: &K) -> Result<(), ApplyError>
+    where
+        K: ResourceExt + Clone + Debug + Serialize + DeserializeOwned,
+    {
         let name = object.name_any();
-        let kind = K::kind(&()).into_owned();
         let digest: [u8; 32] = Sha256::digest(serde_json::to_vec(object).unwrap_or_default()).into();
-        let key = (kind.clone(), self.owner.namespace.clone(), name.clone());
-        match self.live.version_of::<K>(&name) {
+        let key = (kind.to_string(), self.owner.namespace.clone(), name.clone());
+        match self.live.0.get(&(kind.to_string(), name.clone())) {
             Some(version) if self.context.applied.0.lock().get(&key) == Some(&(digest, version.clone())) => {
                 return Ok(());
             }
             Some(_) => {}
-            None => self.require_free::<K>(&name).await?,
+            None => self.require_free(api, kind, &name).await?,
         }
         let params = PatchParams::apply(MANAGER).force();
-        let written = self.api::<K>().patch(&name, &params, &Patch::Apply(object)).await;
-        let written = written.map_err(api_error("apply", &kind, &name))?;
-        self.context.metrics.wrote(&kind);
+        let written = api.patch(&name, &params, &Patch::Apply(object)).await;
+        let written = written.map_err(api_error("apply", kind, &name))?;
+        self.context.metrics.wrote(kind);
         self.context.applied.0.lock().insert(key, (digest, written.resource_version().unwrap_or_default()));
         Ok(())
     }
 
     /// What was not found among ours must not exist at all.
-    async fn require_free<K>(&self, name: &str) -> Result<(), ApplyError>
+    async fn require_free<K>(&self, api: &Api<K>, kind: &str, name: &str) -> Result<(), ApplyError>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+        K: Clone + Debug + DeserializeOwned,
     {
-        let kind = K::kind(&()).into_owned();
-        let found = self.api::<K>().get_metadata_opt(name).await.map_err(api_error("get", &kind, name))?;
+        let found = api.get_metadata_opt(name).await.map_err(api_error("get", kind, name))?;
         match found {
             Some(found) if !self.is_ours(&found.metadata) => {
-                Err(ApplyError::NameTaken { kind, name: name.to_string() })
+                Err(ApplyError::NameTaken { kind: kind.to_string(), name: name.to_string() })
             }
             _ => Ok(()),
         }
@@ -237,16 +258,33 @@ impl<'a> Applier<'a> {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
-        let kind = K::kind(&()).into_owned();
+        self.delete_by(&self.api::<K>(), &K::kind(&()), name, uid).await
+    }
+
+    /// The same for an object of somebody else's kind.
+    pub async fn delete_foreign(&self, kind: &ApiResource, name: &str) -> Result<(), ApplyError> {
+        self.delete_by(&self.foreign_api(kind), &kind.kind, name, None).await
+    }
+
+    async fn delete_by<K>(
+        &self,
+        api: &Api<K>,
+        kind: &str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Result<(), ApplyError>
+    where
+        K: Clone + Debug + DeserializeOwned,
+    {
         let by_uid = uid.is_some();
         let params = DeleteParams {
             preconditions: uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None }),
             ..DeleteParams::default()
         };
-        match self.api::<K>().delete(name, &params).await {
-            Ok(_) => self.context.metrics.wrote(&kind),
+        match api.delete(name, &params).await {
+            Ok(_) => self.context.metrics.wrote(kind),
             Err(kube::Error::Api(status)) if is_gone(status.code, by_uid) => {}
-            Err(error) => return Err(api_error("delete", &kind, name)(error)),
+            Err(error) => return Err(api_error("delete", kind, name)(error)),
         }
         Ok(())
     }

@@ -1,25 +1,78 @@
-//! What stands around the pods: how they are reached, and who may disturb them. It follows from the spec and the world
-//! alone, is made again at every pass and written where it differs; no pod restarts for it.
+//! What stands around the pods: how they are reached, who may reach and who may disturb them, who says how many there
+//! are. It follows from the spec and the world alone, is made again at every pass and written where it differs; no pod
+//! restarts for it.
 
 use super::PassError;
 use super::apply::{Applier, ApplyError};
-use super::build::disruption;
+use super::build::{autoscaling, disruption, exposure, network, proxy};
 use super::observe::Observed;
 use super::steps::Executor;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::core::NamespaceResourceScope;
+use k8s_openapi::jiff::Timestamp;
+use kube::core::{ApiResource, DynamicObject, NamespaceResourceScope};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
+use swiftlet_plan::validate::{Problem, ProxyPool, Subject, ValidatedCluster};
+use swiftlet_plan::world::World;
 
 impl Executor<'_> {
     /// Makes it what the spec and the world ask for.
     pub(super) async fn surround(&self, observed: &Observed) -> Result<(), PassError> {
-        let budgets = disruption::budgets(self.owner, self.cluster, &observed.world);
-        replace_all::<PodDisruptionBudget>(self.applier, &budgets).await?;
+        let (owner, applier, pools) = (self.owner, self.applier, &self.cluster.proxies);
+        for pool in pools {
+            applier.apply(&exposure::service(owner, pool)).await?;
+        }
+        let budgets = disruption::budgets(owner, self.cluster, &observed.world, Timestamp::now().as_second());
+        replace_all::<PodDisruptionBudget>(applier, &budgets).await?;
+        let policies = network::policies(owner, self.cluster, &self.context.namespace);
+        replace_all::<NetworkPolicy>(applier, &policies).await?;
+        let ingresses: Vec<_> = pools.iter().filter_map(|pool| exposure::ingress(owner, pool)).collect();
+        replace_all::<Ingress>(applier, &ingresses).await?;
+        self.take_replicas_back().await?;
+        let autoscalers: Vec<_> =
+            pools.iter().filter_map(|pool| autoscaling::autoscaler(owner, pool)).collect();
+        replace_all::<HorizontalPodAutoscaler>(applier, &autoscalers).await?;
+        let foreign = [
+            (exposure::http_route_kind(), all(self, exposure::http_route)),
+            (exposure::certificate_kind(), all(self, exposure::certificate)),
+        ];
+        for (kind, wanted) in foreign.iter().filter(|(kind, _)| observed.kinds.contains(&kind.kind)) {
+            replace_all_foreign(applier, kind, wanted).await?;
+        }
         Ok(())
     }
+
+    /// How many proxies there are is ours again once nobody asks for the autoscaler that we made. Its claim goes before
+    /// it does: killed in between, we still know whose it was.
+    async fn take_replicas_back(&self) -> Result<(), PassError> {
+        for pool in self.cluster.proxies.iter().filter(|pool| pool.autoscaling.is_none()) {
+            let name = proxy::name(&self.owner.cluster, &pool.name);
+            if !self.applier.exists::<HorizontalPodAutoscaler>(&name) {
+                continue;
+            }
+            let found = self.applier.api::<Deployment>().get_opt(&name).await;
+            let Some(found) = found.map_err(PassError::read("a Deployment"))? else { continue };
+            let managed_fields = autoscaling::without_others_claim(&found);
+            let version = found.metadata.resource_version;
+            let patch = json!({"metadata": {"resourceVersion": version, "managedFields": managed_fields}});
+            self.applier.merge::<Deployment>(&name, &patch).await?;
+        }
+        Ok(())
+    }
+}
+
+fn all(
+    executor: &Executor<'_>,
+    object: impl Fn(&super::build::Owner, &ProxyPool) -> Option<DynamicObject>,
+) -> Vec<DynamicObject> {
+    executor.cluster.proxies.iter().filter_map(|pool| object(executor.owner, pool)).collect()
 }
 
 /// Writes what is wanted, then removes what there is beside it: of two budgets of which one takes the other's place, the
@@ -35,8 +88,106 @@ where
     for object in wanted {
         applier.apply(object).await?;
     }
-    for name in applier.names::<K>().filter(|name| !wanted.iter().any(|object| object.name_any() == **name)) {
+    for name in beside(applier, &K::kind(&()), wanted) {
         applier.delete::<K>(name, None).await?;
     }
     Ok(())
+}
+
+/// The same for somebody else's kind.
+async fn replace_all_foreign(
+    applier: &Applier<'_>,
+    kind: &ApiResource,
+    wanted: &[DynamicObject],
+) -> Result<(), ApplyError> {
+    for object in wanted {
+        applier.apply_foreign(kind, object).await?;
+    }
+    for name in beside(applier, &kind.kind, wanted) {
+        applier.delete_foreign(kind, name).await?;
+    }
+    Ok(())
+}
+
+fn beside<'a, K: ResourceExt>(applier: &'a Applier<'_>, kind: &str, wanted: &[K]) -> Vec<&'a String> {
+    let mut names = applier.names(kind);
+    names.retain(|name| !wanted.iter().any(|object| object.name_any() == **name));
+    names
+}
+
+/// What a person should know of it: what is asked for and cannot be made here, and what is asked for and left to others.
+pub fn advice(cluster: &ValidatedCluster, world: &World, kinds: &BTreeSet<String>) -> Vec<Problem> {
+    let mut advice = Vec::new();
+    let mut advise = |i: usize, field: &str, reason: &'static str, message: String| {
+        let subject = Subject::Cluster(cluster.name.clone());
+        advice.push(Problem { subject, path: format!("spec.proxies[{i}].{field}"), reason, message });
+    };
+    let has = |kind: &ApiResource| kinds.contains(&kind.kind);
+    let missing = |kind: ApiResource, whose: &str| {
+        let ApiResource { kind, api_version, .. } = kind;
+        format!("this Kubernetes has no {kind} ({api_version}); install {whose}, and it is made")
+    };
+    for (i, pool) in cluster.proxies.iter().enumerate() {
+        if pool.http_route.is_some() && !has(&exposure::http_route_kind()) {
+            let message = missing(exposure::http_route_kind(), "the Gateway API's definitions");
+            advise(i, "httpRoute", "NoGatewayApi", message);
+        }
+        if pool.certificate.is_some() && !has(&exposure::certificate_kind()) {
+            let message = missing(exposure::certificate_kind(), "cert-manager");
+            advise(i, "tls.certificate", "NoCertManager", message);
+        }
+        let seen = world.proxies.get(&pool.name);
+        let Some((seen, by)) = seen.and_then(|seen| Some((seen, seen.scaled_by.as_ref()?))) else { continue };
+        if pool.autoscaling.is_none() && seen.replicas != pool.replicas {
+            let name = proxy::name(&cluster.name, &pool.name);
+            let message = format!(
+                "{} are asked for and there are {}: {by} scaled Deployment {name}, and has the say; to take it back: kubectl \
+                 patch deployment {name} --type=merge -p '{{\"metadata\":{{\"managedFields\":[{{}}]}}}}'",
+                pool.replicas, seen.replicas
+            );
+            advise(i, "replicas", "ScaledElsewhere", message);
+        }
+    }
+    advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::build::tests::{example, pool};
+    use swiftlet_plan::world::ObservedProxies;
+
+    fn reasons(manifest: &str, kinds: &[&str], seen: ObservedProxies) -> Vec<(&'static str, String)> {
+        let mut cluster = example();
+        cluster.proxies = vec![pool(manifest)];
+        let world = World { proxies: [("default".to_string(), seen)].into(), ..World::default() };
+        let kinds = kinds.iter().map(ToString::to_string).collect();
+        advice(&cluster, &world, &kinds).into_iter().map(|problem| (problem.reason, problem.path)).collect()
+    }
+
+    #[test]
+    fn what_this_kubernetes_does_not_have_is_said_and_where_it_is_asked_for() {
+        let asked = "{tls: {certificate: {issuerRef: {name: ca}}}, httpRoute: {parentRefs: [{name: g}]}}";
+        let seen = ObservedProxies::default;
+        let no_gateway = ("NoGatewayApi", "spec.proxies[0].httpRoute".to_string());
+        let no_cert_manager = ("NoCertManager", "spec.proxies[0].tls.certificate".to_string());
+        assert_eq!(reasons(asked, &[], seen()), [no_gateway, no_cert_manager.clone()]);
+        assert_eq!(reasons(asked, &["HTTPRoute"], seen()), [no_cert_manager]);
+        assert_eq!(reasons(asked, &["HTTPRoute", "Certificate"], seen()), []);
+        assert_eq!(reasons("{}", &[], seen()), []);
+    }
+
+    #[test]
+    fn replicas_that_somebody_else_says_are_told_apart_from_those_asked_for() {
+        let seen = |replicas: u32| ObservedProxies {
+            replicas,
+            scaled_by: Some("kubectl".to_string()),
+            ..ObservedProxies::default()
+        };
+        let said = reasons("{replicas: 2}", &[], seen(5));
+        assert_eq!(said, [("ScaledElsewhere", "spec.proxies[0].replicas".to_string())]);
+        assert_eq!(reasons("{replicas: 5}", &[], seen(5)), []);
+        let scaled = "{autoscaling: {minReplicas: 2, maxReplicas: 9}}";
+        assert_eq!(reasons(scaled, &[], seen(5)), [], "it is asked for");
+    }
 }

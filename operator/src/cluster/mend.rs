@@ -18,7 +18,11 @@ impl Executor<'_> {
             write_node(self.applier, rendering).await?;
         }
         for (pool, rendering) in &observed.renderings.pools {
-            self.mend_pool(pool, rendering).await?;
+            let Some(wanted) = self.cluster.proxies.iter().find(|wanted| wanted.name == *pool) else {
+                continue;
+            };
+            let replicas = wanted.wanted_replicas(observed.world.proxies.get(pool));
+            write_proxies(self.applier, rendering, replicas).await?;
         }
         self.render_unrecorded(observed).await?;
         let token_key = secrets::token_key_secret(&self.owner.cluster);
@@ -26,18 +30,6 @@ impl Executor<'_> {
             self.ensure_token_key().await?;
         }
         rings::repair(self.context, self.owner, self.applier).await
-    }
-
-    /// How many proxies there are is no part of how they were rolled: it changes without a rollout.
-    async fn mend_pool(&self, pool: &str, rendering: &ProxyRendering) -> Result<(), PassError> {
-        let Some(wanted) = self.cluster.proxies.iter().find(|wanted| wanted.name == pool) else {
-            return Ok(());
-        };
-        let mut rendering = rendering.clone();
-        if let Some(spec) = &mut rendering.deployment.spec {
-            spec.replicas = i32::try_from(wanted.replicas).ok();
-        }
-        Ok(write_proxies(self.applier, &rendering).await?)
     }
 
     /// A rendering that is gone while its subject still runs what is asked for is rendered anew. Where something else is
@@ -54,7 +46,7 @@ impl Executor<'_> {
             let Some(seen) = observed.world.proxies.get(&pool.name) else { continue };
             let current = revision::of_proxies(self.cluster, pool);
             if !observed.renderings.pools.contains_key(&pool.name) && seen.revision == current {
-                self.roll_proxies(pool, &current).await?;
+                self.roll_proxies(pool, &current, Some(seen)).await?;
             }
         }
         Ok(())
@@ -74,12 +66,16 @@ pub(super) async fn write_node(applier: &Applier<'_>, rendering: &NodeRendering)
     applier.apply(&rendering.stateful_set).await
 }
 
-/// Writes what differs; configuration first.
+/// Writes what differs; configuration first. `replicas`: how many; `None` where somebody else says it.
 pub(super) async fn write_proxies(
     applier: &Applier<'_>,
     rendering: &ProxyRendering,
+    replicas: Option<u32>,
 ) -> Result<(), ApplyError> {
     applier.apply(&rendering.secret).await?;
-    applier.apply(&rendering.service).await?;
-    applier.apply(&rendering.deployment).await
+    let mut deployment = rendering.deployment.clone();
+    if let Some(spec) = &mut deployment.spec {
+        spec.replicas = replicas.and_then(|replicas| i32::try_from(replicas).ok());
+    }
+    applier.apply(&deployment).await
 }

@@ -55,6 +55,8 @@ pub struct Context {
     reach: Reach,
     node_image: String,
     identity: String,
+    /// The namespace that the operator runs in.
+    namespace: String,
     metrics: Arc<Metrics>,
     /// Rings and builders by SwiftCluster uid, as read or published last.
     published: Mutex<HashMap<String, rings::Stored>>,
@@ -104,6 +106,7 @@ impl Context {
             reach: Reach::Address,
             node_image,
             identity,
+            namespace: String::new(),
             metrics,
             published: Mutex::default(),
             said: Mutex::default(),
@@ -113,6 +116,11 @@ impl Context {
             unmonitored: Mutex::default(),
             applied: apply::Memory::default(),
         }
+    }
+
+    /// The same of an operator that runs in `namespace`.
+    pub fn in_namespace(self, namespace: String) -> Context {
+        Context { namespace, ..self }
     }
 
     /// The same from outside the cluster, where pods have no address: for one look, or one write, of `identity`.
@@ -212,6 +220,9 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
     validation.cluster = validation.cluster.map(|valid| plan.completed(&valid));
     let zones: Api<Zone> = Api::namespaced(context.client.clone(), &owner.namespace);
     finalizers::hold(&zones, &observed.zones).await?;
+    if let Some(valid) = &validation.cluster {
+        validation.advice.extend(around::advice(valid, &observed.world, &observed.kinds));
+    }
     let mut done = Vec::new();
     if let Some(valid) = &validation.cluster {
         let executor =

@@ -3,17 +3,19 @@
 use super::apply::Live;
 use super::build::{
     NODE_LABEL, Owner, RELEASED_ANNOTATION, REPLACEMENT_ANNOTATION, RESTARTED_ANNOTATION,
-    REVISION_ANNOTATION, ZONE_LABEL, claim, proxy, secrets,
+    REVISION_ANNOTATION, ZONE_LABEL, autoscaling, claim, exposure, proxy, secrets,
 };
 use super::pods::{self, Reach, SeenPod};
 use super::renderings::{self, Renderings};
 use super::{Context, PassError, rings};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, PodTemplateSpec, Secret, Service};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::ListParams;
-use kube::core::NamespaceResourceScope;
+use kube::core::{DynamicObject, NamespaceResourceScope};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +42,8 @@ pub struct Observed {
     pub usage: BTreeMap<String, Usage>,
     /// The Zones as they are.
     pub zones: Vec<Zone>,
+    /// Others' kinds that this Kubernetes has, by name.
+    pub kinds: BTreeSet<String>,
 }
 
 /// Looks at all that is one cluster's. Lists are fresh: what is disruptive may be decided on them.
@@ -58,9 +62,8 @@ pub async fn observe(
     )?;
     let (config_maps, secrets) =
         tokio::try_join!(reader.names::<ConfigMap>("ConfigMaps"), reader.names::<Secret>("Secrets"))?;
-    let budgets = reader.list::<PodDisruptionBudget>("PodDisruptionBudgets").await?;
     let mut live = Live::default();
-    live.add(&budgets);
+    let kinds = reader.around(&mut live).await?;
     live.add(&sets);
     live.add(&deployments);
     live.add(&services);
@@ -90,7 +93,7 @@ pub async fn observe(
         rollout: desired.cluster.status.as_ref().and_then(|status| status.rollout.as_ref()).map(rollout),
     };
     let world = World { addresses: addresses(&desired, &world), ..world };
-    Ok((Observed { desired, world, pods, renderings, usage, zones }, live))
+    Ok((Observed { desired, world, pods, renderings, usage, zones, kinds }, live))
 }
 
 async fn usage(context: &Context, owner: &Owner, pods: &[SeenPod]) -> BTreeMap<String, Usage> {
@@ -136,6 +139,28 @@ impl Reader<'_> {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         Ok(self.api::<K>().list_metadata(&self.ours()).await.map_err(PassError::read(what))?.items)
+    }
+
+    /// Takes note of what stands around the pods; the names of others' kinds that this Kubernetes has.
+    async fn around(&self, live: &mut Live) -> Result<BTreeSet<String>, PassError> {
+        live.add(&self.names::<PodDisruptionBudget>("PodDisruptionBudgets").await?);
+        live.add(&self.names::<NetworkPolicy>("NetworkPolicies").await?);
+        live.add(&self.names::<Ingress>("Ingresses").await?);
+        live.add(&self.names::<HorizontalPodAutoscaler>("HorizontalPodAutoscalers").await?);
+        let mut kinds = BTreeSet::new();
+        for kind in [exposure::http_route_kind(), exposure::certificate_kind()] {
+            let namespace = &self.owner.namespace;
+            let api = Api::<DynamicObject>::namespaced_with(self.context.client.clone(), namespace, &kind);
+            match api.list_metadata(&self.ours()).await {
+                Ok(found) => {
+                    live.add_foreign(&kind.kind, &found.items);
+                    kinds.insert(kind.kind);
+                }
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(PassError::read("HTTPRoutes and Certificates")(error)),
+            }
+        }
+        Ok(kinds)
     }
 
     async fn zones(&self) -> Result<Vec<Zone>, PassError> {
@@ -234,9 +259,9 @@ fn proxies(deployment: &Deployment, pods: &[SeenPod]) -> Option<(String, Observe
     let observed = ObservedProxies {
         revision: revision_of(&spec.template),
         replicas: spec.replicas.and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
+        scaled_by: autoscaling::scaled_by(deployment),
         ready: own.clone().filter(|pod| pod.ready).count().try_into().unwrap_or(u32::MAX),
         ring_generations: own.filter_map(SeenPod::held).collect(),
-        scaled_by_others: false,
     };
     Some((pool, observed))
 }

@@ -15,6 +15,7 @@ use swiftlet_plan::plan::{NodeStep, Plan, ProxyStep, Step};
 use swiftlet_plan::report::Release;
 use swiftlet_plan::resources::SwiftCluster;
 use swiftlet_plan::validate::{HashPath, ProxyPool, ValidatedCluster, ValidatedNode, ValidatedZone};
+use swiftlet_plan::world::ObservedProxies;
 use swiftlet_ring::distribution::slots_needed;
 
 /// Carries out plans for one cluster during one pass.
@@ -85,7 +86,9 @@ impl Executor<'_> {
                 self.release(&claim::name(device, node), *delete_volume).await
             }
             Step::ReleaseZone { zone } => finalizers::release(&self.applier.api(), zone).await,
-            Step::StartProxies(step) | Step::RestartProxies(step) => self.start_proxies(step).await,
+            Step::StartProxies(step) | Step::RestartProxies(step) => {
+                self.start_proxies(step, observed.world.proxies.get(&step.pool)).await
+            }
             Step::ScaleProxies(step) => {
                 let name = proxy::name(&self.owner.cluster, &step.pool);
                 let replicas = json!({"spec": {"replicas": step.replicas}});
@@ -173,21 +176,26 @@ impl Executor<'_> {
         ListParams::default().labels(&labels)
     }
 
-    async fn start_proxies(&self, step: &ProxyStep) -> Result<(), PassError> {
+    async fn start_proxies(&self, step: &ProxyStep, seen: Option<&ObservedProxies>) -> Result<(), PassError> {
         let Some(pool) = self.cluster.proxies.iter().find(|pool| pool.name == step.pool) else {
             return Ok(());
         };
-        self.roll_proxies(pool, &step.revision).await
+        self.roll_proxies(pool, &step.revision, seen).await
     }
 
     /// As with nodes.
-    pub(super) async fn roll_proxies(&self, pool: &ProxyPool, revision: &str) -> Result<(), PassError> {
+    pub(super) async fn roll_proxies(
+        &self,
+        pool: &ProxyPool,
+        revision: &str,
+        seen: Option<&ObservedProxies>,
+    ) -> Result<(), PassError> {
         let Some(hash_path) = &self.cluster.hash_path else { return Ok(()) };
         self.ensure_token_key().await?;
         let settings = self.pod_settings(revision);
         let rendering = rendering::proxies(self.owner, self.cluster, pool, hash_path, &settings);
         self.applier.apply(&rendering.kept(self.owner)).await?;
-        Ok(mend::write_proxies(self.applier, &rendering).await?)
+        Ok(mend::write_proxies(self.applier, &rendering, pool.wanted_replicas(seen)).await?)
     }
 
     /// The key with which every proxy checks every proxy's tokens; made once.

@@ -54,6 +54,16 @@ fn proxies_wait_for_every_node() {
 }
 
 #[test]
+fn proxies_that_somebody_else_scales_are_not_scaled() {
+    let mut sim = settled();
+    let scale =
+        || Step::ScaleProxies(ProxyStep { pool: "default".into(), replicas: 3, revision: "new".into() });
+    assert_eq!(rules(&sim, vec![scale()]), vec![]);
+    sim.world.proxies.get_mut("default").unwrap().scaled_by = Some("kubectl".into());
+    assert_eq!(rules(&sim, vec![scale()]), [Rule::ReplicasAreTheirs]);
+}
+
+#[test]
 fn nothing_starts_without_rings_or_identity() {
     let mut sim = settled();
     sim.world.rings = None;

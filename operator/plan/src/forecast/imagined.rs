@@ -363,7 +363,7 @@ impl<'a> Imagined<'a> {
         let observed = ObservedProxies {
             revision: step.revision.clone(),
             replicas: step.replicas,
-            scaled_by_others: old.is_some_and(|pool| pool.scaled_by_others),
+            scaled_by: old.and_then(|pool| pool.scaled_by.clone()),
             ..ObservedProxies::default()
         };
         self.world.proxies.insert(step.pool.clone(), observed);

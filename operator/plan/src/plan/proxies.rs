@@ -14,12 +14,15 @@ pub(super) fn plan(
 ) {
     let nodes_pending = pending_nodes(cluster, world);
     for pool in &cluster.proxies {
+        let observed = world.proxies.get(&pool.name);
+        // Who else says how many there are is not contradicted.
+        let there_are = observed.map_or(pool.replicas, |observed| observed.replicas);
         let step = ProxyStep {
             pool: pool.name.clone(),
-            replicas: pool.replicas,
+            replicas: pool.wanted_replicas(observed).unwrap_or(there_are),
             revision: revision::of_proxies(cluster, pool),
         };
-        match world.proxies.get(&pool.name) {
+        match observed {
             None if has_rings => plan.steps.push(Step::StartProxies(step)),
             None => plan.hold(
                 "StartProxies",
@@ -29,7 +32,7 @@ pub(super) fn plan(
                 "there are no rings yet",
             ),
             Some(observed) if observed.revision == step.revision => {
-                if observed.replicas != step.replicas && !observed.scaled_by_others {
+                if observed.replicas != step.replicas {
                     plan.steps.push(Step::ScaleProxies(step));
                 }
             }

@@ -232,3 +232,20 @@ fn a_volume_grows_and_never_shrinks() {
     sim.change(resize("2Gi"));
     assert!(!names(&sim.plan()).contains(&"GrowDevice"));
 }
+
+#[test]
+fn who_else_scales_proxies_is_not_contradicted() {
+    let mut sim = Simulation::new(desired(3, 1));
+    sim.settle();
+    let pool = sim.world.proxies.get_mut("default").unwrap();
+    (pool.replicas, pool.ready) = (7, 7);
+    assert_eq!(names(&sim.plan()), ["ScaleProxies"]);
+    sim.world.proxies.get_mut("default").unwrap().scaled_by = Some("keda".into());
+    assert!(sim.plan().is_settled(), "{:?}", sim.plan());
+    let mut newer = sim.desired.clone();
+    newer.cluster.spec.proxies[0].pods.priority_class_name = Some("high".into());
+    sim.change(newer);
+    let plan = sim.plan();
+    let [Step::RestartProxies(step)] = plan.steps.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(step.replicas, 7, "a rollout keeps them as many");
+}

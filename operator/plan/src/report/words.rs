@@ -43,11 +43,11 @@ pub(super) fn cluster_phase(findings: Findings<'_>, problems: &[&Problem]) -> Ph
     }
     for pool in &cluster.proxies {
         let observed = world.proxies.get(&pool.name);
-        if !observed
-            .is_some_and(|o| o.ready >= pool.replicas && o.revision == revision::of_proxies(cluster, pool))
-        {
+        let there_are = observed.map_or(pool.replicas, |observed| observed.replicas);
+        let wanted = pool.wanted_replicas(observed).unwrap_or(there_are);
+        if !observed.is_some_and(|o| o.ready >= wanted && o.revision == revision::of_proxies(cluster, pool)) {
             let message =
-                format!("proxies {}: {}/{} ready", pool.name, observed.map_or(0, |o| o.ready), pool.replicas);
+                format!("proxies {}: {}/{wanted} ready", pool.name, observed.map_or(0, |o| o.ready));
             return phase(
                 if observed.is_some() { "Rolling" } else { "Creating" },
                 "ProxiesNotReady",

@@ -1,7 +1,10 @@
 //! `SwiftCluster`: what the whole cluster shares. Rings, policies, users, proxies, versions.
 
 use super::proxies::default_proxies;
-use super::{AuthSpec, Condition, ConfigFiles, MonitoringSpec, PodSettings, ProxySpec, config_schema};
+use super::{
+    AuthSpec, Condition, ConfigFiles, MonitoringSpec, NetworkPolicySpec, PodSettings, ProxySpec,
+    config_schema,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +71,9 @@ pub struct SwiftClusterSpec {
     /// What storage pods carry, ask for and run as, unless their Zone says otherwise.
     #[serde(default, skip_serializing_if = "PodSettings::is_empty")]
     pub storage_pods: PodSettings,
+    /// NetworkPolicies around the pods.
+    #[serde(default, skip_serializing_if = "NetworkPolicySpec::is_empty")]
+    pub network_policy: NetworkPolicySpec,
     /// Swift's own options, for every node and proxy.
     #[serde(default)]
     #[schemars(schema_with = "config_schema")]

@@ -11,8 +11,10 @@ mod condition;
 #[cfg(feature = "kube")]
 mod crds;
 mod duration;
+mod exposure;
 mod manifest;
 mod monitoring;
+mod network;
 mod pods;
 mod proxies;
 mod quantity;
@@ -24,8 +26,10 @@ pub use condition::*;
 #[cfg(feature = "kube")]
 pub use crds::crds;
 pub use duration::{DurationError, parse_duration_s};
+pub use exposure::*;
 pub use manifest::*;
 pub use monitoring::*;
+pub use network::*;
 pub use pods::*;
 pub use proxies::*;
 pub use quantity::{QuantityError, ResourceQuantity, parse_quantity_bytes};

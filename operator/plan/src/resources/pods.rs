@@ -166,7 +166,7 @@ fn labels_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
-fn annotations_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(super) fn annotations_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
         "description": "Annotations beside the operator's own (swiftlet.io/…).",

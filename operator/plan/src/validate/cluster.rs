@@ -1,8 +1,8 @@
 //! Checks of a SwiftCluster: names, policies, users, proxies, upgrades.
 
 use super::{
-    Desired, Findings, Policy, ProxyPool, Subject, Upgrade, ValidatedCluster, ValidatedZone, auth, config,
-    pods, rings, windows, zones,
+    Desired, Findings, Policy, Subject, Upgrade, ValidatedCluster, ValidatedZone, auth, config, network,
+    pods, proxies, rings, windows, zones,
 };
 use crate::resources::{API_VERSION, PolicySpec, PolicyType, SwiftClusterSpec, parse_duration_s};
 use std::collections::BTreeSet;
@@ -36,7 +36,8 @@ pub(super) fn check(desired: &Desired, findings: &mut Findings) -> Option<Valida
         hash_path: desired.hash_path.clone(),
         zones,
         refused_zones,
-        proxies: check_proxies(spec, &subject, findings),
+        proxies: proxies::check(manifest.name(), spec, &subject, findings),
+        network: network::check(desired, &subject, findings),
         config: spec.config.clone(),
         upgrade,
         allow_reduced_separation: spec.rings.allow_reduced_separation,
@@ -158,38 +159,6 @@ fn policy(spec: &PolicySpec, alone: bool) -> Policy {
         deprecated: spec.deprecated,
         erasure_coding: spec.erasure_coding.clone(),
     }
-}
-
-fn check_proxies(spec: &SwiftClusterSpec, subject: &Subject, findings: &mut Findings) -> Vec<ProxyPool> {
-    let mut names = BTreeSet::new();
-    for (i, pool) in spec.proxies.iter().enumerate() {
-        let path = format!("spec.proxies[{i}].name");
-        if !is_label(&pool.name) || pool.name.len() > 16 {
-            let message = format!("{:?}; lower-case letters, digits and -, at most 16 characters", pool.name);
-            findings.problem(subject, path, "InvalidName", message);
-        } else if !names.insert(&pool.name) {
-            findings.problem(subject, path, "InvalidName", format!("{:?} is used twice", pool.name));
-        }
-        config::check(&pool.config, subject, &format!("spec.proxies[{i}].config"), findings);
-        pods::check(&pool.pods, subject, &format!("spec.proxies[{i}].pods"), findings);
-    }
-    if spec.proxies.is_empty() {
-        findings.problem(
-            subject,
-            "spec.proxies",
-            "InvalidProxies",
-            "there is none; leave it out for the default pool",
-        );
-    }
-    let pool = |p: &crate::resources::ProxySpec| ProxyPool {
-        name: p.name.clone(),
-        tls_secret_name: p.tls.as_ref().map(|tls| tls.secret_name.clone()),
-        replicas: p.replicas,
-        config: p.config.clone(),
-        placement: p.placement.clone(),
-        pods: p.pods.clone(),
-    };
-    spec.proxies.iter().map(pool).collect()
 }
 
 fn check_upgrade(

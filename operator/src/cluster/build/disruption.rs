@@ -12,15 +12,20 @@ use swiftlet_plan::disruption::{Disruption, allowed};
 use swiftlet_plan::validate::{ProxyPool, ValidatedCluster};
 use swiftlet_plan::world::World;
 
-/// All budgets of a cluster in this state.
-pub fn budgets(owner: &Owner, cluster: &ValidatedCluster, world: &World) -> Vec<PodDisruptionBudget> {
+/// All budgets of a cluster in this state at `now_s` (Unix time).
+pub fn budgets(
+    owner: &Owner,
+    cluster: &ValidatedCluster,
+    world: &World,
+    now_s: i64,
+) -> Vec<PodDisruptionBudget> {
     let storage = format!("{}-storage", owner.cluster);
     let shut = |open: Option<&str>| -> Vec<PodDisruptionBudget> {
         let zones: BTreeSet<&str> = world.nodes.values().map(|node| node.zone.as_str()).collect();
         let shut = zones.into_iter().filter(|zone| Some(*zone) != open);
         shut.map(|zone| budget(owner, &format!("{storage}-{zone}"), zone_labels(owner, zone), 0)).collect()
     };
-    let mut budgets = match allowed(world) {
+    let mut budgets = match allowed(cluster, world, now_s) {
         Disruption::AnyOne => vec![budget(owner, &storage, owner.component_labels(Component::Storage), 1)],
         Disruption::Zone(open) => shut(Some(&open)),
         Disruption::None => shut(None),
@@ -64,7 +69,9 @@ mod tests {
     fn world(down: &[&str]) -> World {
         let node = |zone: &str| {
             let ready = !down.contains(&zone);
-            (format!("demo-{zone}-0"), ObservedNode { zone: zone.into(), ready, ..ObservedNode::default() })
+            let node =
+                ObservedNode { zone: zone.into(), ready, ready_since_s: Some(0), ..ObservedNode::default() };
+            (format!("demo-{zone}-0"), node)
         };
         World { nodes: ["rack1", "rack2", "rack3"].map(node).into(), ..World::default() }
     }
@@ -77,7 +84,7 @@ mod tests {
         });
         let pods: Vec<_> =
             pods.into_iter().chain([("proxy".to_string(), proxy::labels(&owner(), "default"))]).collect();
-        let budgets = budgets(&owner(), &cluster, &world(down)).into_iter().map(|budget| {
+        let budgets = budgets(&owner(), &cluster, &world(down), 3600).into_iter().map(|budget| {
             let name = budget.name_any();
             let spec = budget.spec.unwrap();
             let selector = spec.selector.unwrap().match_labels.unwrap();

@@ -1,12 +1,15 @@
 //! Kubernetes objects from what the planner says: pure functions, one file a kind of thing. What an object holds is
 //! decided here and in the planner; whether it is written is `apply`'s to decide.
 
+pub mod autoscaling;
 pub mod claim;
 pub mod configuration;
 #[cfg(test)]
 mod conformance;
 pub mod disruption;
+pub mod exposure;
 pub mod monitoring;
+pub mod network;
 pub mod node;
 pub mod plan;
 pub mod pod;
@@ -15,7 +18,7 @@ pub mod rendering;
 pub mod rings;
 pub mod secrets;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Resource;

@@ -1,15 +1,16 @@
-//! A pool of proxies: a Deployment and the Service in front of it, both `<cluster>-proxy` (or `<cluster>-proxy-<pool>`).
+//! A pool of proxies: a Deployment `<cluster>-proxy` (or `<cluster>-proxy-<pool>`).
 
 use super::secrets::{TOKEN_KEY, token_key_secret};
-use super::{Component, Owner, label_selector, pod, pod::PodSettings, selector};
+use super::{Component, Owner, label_selector, pod, pod::PodSettings};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Affinity, Lifecycle, LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodSpec, Service, ServicePort,
-    ServiceSpec, SleepAction, WeightedPodAffinityTerm,
+    Affinity, Lifecycle, LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodSpec, SleepAction,
+    WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 use swiftlet_plan::conf::{ProxyPlace, TlsPlace};
+use swiftlet_plan::resources::proxy_service_name;
 use swiftlet_plan::validate::ProxyPool;
 
 /// The port proxies serve on.
@@ -18,8 +19,6 @@ pub const PORT: u16 = 8080;
 pub const TLS_PORT: u16 = 8443;
 /// Where the kubelet puts certificate and key, and replaces them.
 const TLS_DIR: &str = "/run/swiftlet/tls";
-/// The pool whose Service is the cluster's own.
-const DEFAULT_POOL: &str = "default";
 /// The file with the key of tokens, beside the configuration.
 const TOKEN_KEY_FILE: &str = "token.key";
 /// Label with the pool's name.
@@ -29,12 +28,9 @@ const LEAVE_SERVICE_S: i64 = 5;
 /// Seconds it then gets to finish requests.
 const GRACE_S: i64 = 60;
 
-/// The name of a pool's Deployment, Service and Secret.
+/// The name of a pool's Deployment, Service, Secret, ….
 pub fn name(cluster: &str, pool: &str) -> String {
-    match pool {
-        DEFAULT_POOL => format!("{cluster}-proxy"),
-        _ => format!("{cluster}-proxy-{pool}"),
-    }
+    proxy_service_name(cluster, pool)
 }
 
 /// Where proxies are, for the planner's rendering.
@@ -54,14 +50,13 @@ pub fn place(pool: &ProxyPool) -> ProxyPlace {
     }
 }
 
-/// The Deployment. Another revision rolls it: the template names it.
+/// The Deployment, but for how many proxies it has: that changes without a rollout, and others may say it. Another
+/// revision rolls it: the template names it.
 pub fn deployment(owner: &Owner, pool: &ProxyPool, settings: &PodSettings<'_>) -> Deployment {
     let labels = labels(owner, &pool.name);
-    let replicas = i32::try_from(pool.replicas).unwrap_or(i32::MAX);
     Deployment {
         metadata: owner.owned(&name(&owner.cluster, &pool.name), labels.clone()),
         spec: Some(DeploymentSpec {
-            replicas: Some(replicas),
             selector: label_selector(&labels),
             // A new proxy serves before an old one leaves.
             strategy: Some(DeploymentStrategy {
@@ -151,28 +146,8 @@ fn spread(labels: &BTreeMap<String, String>) -> Affinity {
     Affinity { pod_anti_affinity: Some(apart), ..Affinity::default() }
 }
 
-/// The Service that clients use.
-pub fn service(owner: &Owner, pool: &ProxyPool) -> Service {
-    let labels = labels(owner, &pool.name);
-    let port = |(name, port): (&str, u16)| ServicePort {
-        name: Some(name.to_string()),
-        port: i32::from(port),
-        target_port: Some(IntOrString::String(name.to_string())),
-        ..ServicePort::default()
-    };
-    Service {
-        metadata: owner.owned(&name(&owner.cluster, &pool.name), labels.clone()),
-        spec: Some(ServiceSpec {
-            selector: Some(selector(&labels)),
-            ports: Some(ports(pool).into_iter().map(port).collect()),
-            ..ServiceSpec::default()
-        }),
-        status: None,
-    }
-}
-
 /// The ports of a pool with their names.
-fn ports(pool: &ProxyPool) -> Vec<(&'static str, u16)> {
+pub fn ports(pool: &ProxyPool) -> Vec<(&'static str, u16)> {
     let tls = pool.tls_secret_name.iter().map(|_| ("https", TLS_PORT));
     std::iter::once(("http", PORT)).chain(tls).collect()
 }

@@ -38,9 +38,7 @@ pub struct NodeRendering {
 pub struct ProxyRendering {
     /// `swift.conf` and `proxy-server.conf`.
     pub secret: Secret,
-    /// What clients use.
-    pub service: Service,
-    /// Their pods.
+    /// Their pods, but for how many: that is no part of how they are rolled.
     pub deployment: Deployment,
 }
 
@@ -85,7 +83,6 @@ pub fn proxies(
     files.insert("swift.conf", swift_conf(cluster, &pool.config, hash_path));
     ProxyRendering {
         secret: configuration::proxy_secret(owner, &pool.name, &files),
-        service: proxy::service(owner, pool),
         deployment: proxy::deployment(owner, pool, settings),
     }
 }

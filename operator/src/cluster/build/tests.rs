@@ -8,7 +8,7 @@ use swiftlet_plan::validate::{HashPath, ValidatedCluster, validate};
 
 const EXAMPLE: &str = include_str!("../../../../deploy/examples/cluster.yaml");
 
-pub(super) fn example() -> ValidatedCluster {
+pub fn example() -> ValidatedCluster {
     let mut documents = Documents::default();
     documents.read("cluster.yaml", EXAMPLE).unwrap();
     let mut desired = documents.desired().unwrap();
@@ -18,7 +18,7 @@ pub(super) fn example() -> ValidatedCluster {
     validation.cluster.unwrap()
 }
 
-pub(super) fn owner() -> Owner {
+pub fn owner() -> Owner {
     let cluster: SwiftCluster = serde_json::from_value(serde_json::json!({
         "apiVersion": "swiftlet.io/v1alpha1", "kind": "SwiftCluster",
         "metadata": {"name": "demo", "namespace": "default", "uid": "u-1"},
@@ -26,6 +26,18 @@ pub(super) fn owner() -> Owner {
     }))
     .unwrap();
     Owner::of(&cluster)
+}
+
+/// The one pool of the example, with this as its manifest.
+pub fn pool(manifest: &str) -> swiftlet_plan::validate::ProxyPool {
+    let proxies = "  proxies:\n  - name: default\n    replicas: 2\n";
+    assert!(EXAMPLE.contains(proxies));
+    let mut documents = Documents::default();
+    let text = EXAMPLE.replace(proxies, &format!("  proxies: [{manifest}]\n"));
+    documents.read("cluster.yaml", &text).unwrap();
+    let validation = validate(&documents.desired().unwrap());
+    assert_eq!(validation.problems, []);
+    validation.cluster.unwrap().proxies.remove(0)
 }
 
 fn stateful_set(revision: &str) -> k8s_openapi::api::apps::v1::StatefulSet {
@@ -206,7 +218,7 @@ fn data_and_identity_have_no_owner_and_all_else_has() {
     let goes = [
         stateful_set("r").metadata,
         node::service(&owner, &zone.name, &node.name).metadata,
-        proxy::service(&owner, &cluster.proxies[0]).metadata,
+        exposure::service(&owner, &cluster.proxies[0]).metadata,
         configuration::node_secret(&owner, &zone.name, &node.name, "").metadata,
     ];
     assert!(goes.iter().all(|meta| meta.owner_references.as_ref().unwrap()[0].uid == "u-1"));
@@ -232,7 +244,7 @@ fn a_hash_path_read_back_is_the_one_made() {
 fn a_pool_with_a_certificate_serves_both_ports_and_mounts_it() {
     let mut pool = example().proxies[0].clone();
     let ports = |pool: &swiftlet_plan::validate::ProxyPool| -> Vec<i32> {
-        let service = proxy::service(&owner(), pool).spec.unwrap();
+        let service = exposure::service(&owner(), pool).spec.unwrap();
         service.ports.unwrap().into_iter().map(|port| port.port).collect()
     };
     assert_eq!((ports(&pool), proxy::place(&pool).tls), (vec![8080], None));
