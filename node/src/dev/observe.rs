@@ -139,7 +139,8 @@ fn observed_device(record: &DeviceRecord, found: DeviceHoldings) -> ObservedDevi
     };
     ObservedDevice {
         requested_bytes: record.size_bytes,
-        real_bytes: None,
+        // A folder is as large as its manifest says.
+        real_bytes: Some(record.size_bytes),
         replacement: record.replacement,
         made_at_s: record.made_at_s,
         mounted: record.mounted,

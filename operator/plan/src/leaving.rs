@@ -18,8 +18,10 @@ pub(crate) type Place = (String, String);
 /// What leaves, and what may not.
 #[derive(Debug, Default)]
 pub(crate) struct Leaving {
-    /// Devices that are drained.
+    /// Devices that are drained, or being drained.
     pub(crate) draining: BTreeSet<Place>,
+    /// Those of them that nothing is assigned to in any ring, and that hold nothing of any: they leave all rings at once.
+    pub(crate) drained: BTreeSet<Place>,
     /// Devices that are dead, or whose volume is gone: nothing is waited for.
     pub(crate) lost: BTreeSet<Place>,
     /// Devices that stay in the rings although nobody asks for them, by node: why.
@@ -36,6 +38,12 @@ impl Leaving {
         let names = world.addresses.iter().map(|(name, address)| (address.host.clone(), name.clone()));
         let mut leaving = Self { names: names.collect(), ..Self::default() };
         leaving.find_in_rings(cluster, world, rings);
+        leaving.drained = leaving
+            .draining
+            .iter()
+            .filter(|place| leaving.is_drained(world, rings, place))
+            .cloned()
+            .collect();
         leaving.find_on_nodes(cluster, world, rings);
         leaving
     }
@@ -49,6 +57,16 @@ impl Leaving {
     pub(crate) fn is_lost(&self, world: &World, node: &str, device: &str) -> bool {
         let host = world.addresses.get(node).map(|address| address.host.clone());
         host.is_some_and(|host| self.lost.contains(&(host, device.to_string())))
+    }
+
+    fn is_drained(&self, world: &World, rings: &LoadedRings, (host, device): &Place) -> bool {
+        let assigned = rings.iter().any(|(_, ring)| {
+            let found = ring.device(host, device);
+            found.is_some_and(|found| found.weight > 0.0 || ring.builder.parts_held(found.id) > 0)
+        });
+        let node = self.names.get(host).and_then(|name| world.nodes.get(name));
+        let holdings = node.and_then(|node| node.devices.get(device)?.holdings.as_ref());
+        !assigned && holdings.is_some_and(|rings| rings.values().all(|holding| holding.partitions == 0))
     }
 
     fn find_in_rings(&mut self, cluster: &ValidatedCluster, world: &World, rings: &LoadedRings) {

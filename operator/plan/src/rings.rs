@@ -152,7 +152,7 @@ fn next_of(
         plan.hold("PublishRings", name, None, reason, format!("ring {name}, {what}: {message}"));
         Ok(None)
     };
-    if let Some(reason) = wait::reason(cluster, world, leaving, name) {
+    if let Some(reason) = wait::reason(cluster, world, leaving, (name, ring)) {
         return hold(reason);
     }
     if !change.empty.is_empty() {

@@ -101,6 +101,14 @@ fn check_change(
         violations
             .add(Rule::RebalanceIsSafe, format!("ring {name} while {} hold older rings", behind.join(", ")));
     }
+    let in_ring: BTreeSet<&str> = before.devices.iter().flatten().map(|device| device.ip.as_str()).collect();
+    let unseen = cluster.nodes().find(|(_, node)| {
+        let host = world.addresses.get(&node.name).map_or("", |address| address.host.as_str());
+        in_ring.contains(host) && !world.nodes.contains_key(&node.name)
+    });
+    if let Some((_, node)) = unseen {
+        violations.add(Rule::RebalanceIsSafe, format!("ring {name} while nobody sees {}", node.name));
+    }
     if let Some((node, _)) = world.nodes.iter().find(|(_, node)| !has_brought_data(node, name)) {
         violations.add(
             Rule::RebalanceIsSafe,

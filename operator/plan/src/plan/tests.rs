@@ -249,3 +249,16 @@ fn who_else_scales_proxies_is_not_contradicted() {
     let [Step::RestartProxies(step)] = plan.steps.as_slice() else { panic!("{plan:?}") };
     assert_eq!(step.replicas, 7, "a rollout keeps them as many");
 }
+
+#[test]
+fn a_node_that_nobody_sees_for_a_moment_moves_nothing() {
+    let mut sim = Simulation::new(desired(3, 2));
+    sim.settle();
+    sim.world.nodes.remove("demo-rack1-0");
+    assert_eq!(names(&sim.plan()), ["StartNode"]);
+    let mut grown = desired(3, 2);
+    grown.zones[1].spec.devices[0].weight_percent = 50;
+    sim.change(grown);
+    assert_eq!(names(&sim.plan()), ["StartNode"]);
+    assert!(reasons(&sim.plan()).contains(&HoldReason::Unhealthy));
+}

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fmt;
 use swiftlet_ring::builder::{NewDevice, file};
-use swiftlet_ring::{Builder, DeviceId, RingData, format};
+use swiftlet_ring::{Builder, Device, DeviceId, RingData, format};
 
 /// By how much a device's share of all weight must change to be worth moving data: volumes are rarely exactly
 /// as large as was asked.
@@ -110,7 +110,7 @@ impl Change {
             lost: Vec::new(),
         };
         change.find_weights(&known, ring);
-        change.find_leaving(world, leaving);
+        change.find_leaving(leaving);
         change.is_reweighted = shares_differ(&change.builder, &change.weights);
         Ok(change)
     }
@@ -118,11 +118,13 @@ impl Change {
     fn find_weights(&mut self, known: &[Member], ring: &LoadedRing) {
         for member in known {
             let device = ring.device(&member.host, &member.device);
-            self.weights.extend(device.map(|device| (device.id, member.weight)));
+            // A volume that nobody sees just now is not another one.
+            let weight = |device: &Device| if member.is_measured { member.weight } else { device.weight };
+            self.weights.extend(device.map(|device| (device.id, weight(device))));
         }
     }
 
-    fn find_leaving(&mut self, world: &World, leaving: &Leaving) {
+    fn find_leaving(&mut self, leaving: &Leaving) {
         let wanted: HashSet<DeviceId> = self.weights.iter().map(|(id, _)| *id).collect();
         for device in self.builder.devices().filter(|device| !wanted.contains(&device.id)) {
             let place = (device.ip.clone(), device.device.clone());
@@ -135,12 +137,11 @@ impl Change {
                 }
                 if self.builder.parts_held(device.id) > 0 {
                     self.unfinished += 1;
-                } else if holds_nothing(world, leaving.node_of(device), &device.device, &self.settings.name) {
+                } else if leaving.drained.contains(&place) {
                     self.empty.push(device.id);
                 }
-            } else {
-                self.weights.push((device.id, device.weight));
             }
+            // What may not leave stays as it is, and is no reason to move anything.
         }
     }
 
@@ -191,12 +192,6 @@ impl Change {
         built.ring.builder = file::write(&builder);
         Ok(built)
     }
-}
-
-/// Whether the node of a device counted nothing of `ring` on it.
-fn holds_nothing(world: &World, node: &str, device: &str, ring: &str) -> bool {
-    let device = world.nodes.get(node).and_then(|node| node.devices.get(device));
-    device.and_then(|device| device.holding(ring)).is_some_and(|holding| holding.partitions == 0)
 }
 
 /// Whether weights differ by more than a common factor.

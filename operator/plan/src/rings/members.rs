@@ -26,6 +26,8 @@ pub(super) struct Member {
     pub(super) zone: u32,
     /// GiB of the real volume x weightPercent / 100.
     pub(super) weight: f64,
+    /// Whether the real volume's size is known; else the weight is of the size asked for.
+    pub(super) is_measured: bool,
 }
 
 /// Host and device of everything that shall be in each ring.
@@ -60,16 +62,20 @@ pub(super) fn wanted(cluster: &ValidatedCluster, world: &World, ring: &str) -> V
                 region: zone.region,
                 zone: zone.zone,
                 weight: weight(world, &node.name, device),
+                is_measured: real_bytes(world, &node.name, device).is_some(),
             });
         }
     }
     members
 }
 
+fn real_bytes(world: &World, node: &str, device: &ValidatedDevice) -> Option<u64> {
+    world.nodes.get(node)?.devices.get(&device.name)?.real_bytes
+}
+
 /// The weight of a device: of its real volume where there is one, else of the size asked for.
 fn weight(world: &World, node: &str, device: &ValidatedDevice) -> f64 {
-    let real = world.nodes.get(node).and_then(|node| node.devices.get(&device.name)?.real_bytes);
-    let bytes = real.unwrap_or(device.size_bytes) as f64;
+    let bytes = real_bytes(world, node, device).unwrap_or(device.size_bytes) as f64;
     let weight = bytes / GIB * f64::from(device.weight_percent) / 100.0;
     // Two decimals, as Swift's tools print it; a device that should count is never rounded to nothing.
     let rounded = (weight * 100.0).round() / 100.0;

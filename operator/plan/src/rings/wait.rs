@@ -1,5 +1,6 @@
 //! What a ring in use waits for before partitions move again.
 
+use super::LoadedRing;
 use super::build::Change;
 use super::members::Member;
 use crate::leaving::Leaving;
@@ -31,11 +32,16 @@ pub(super) fn reason(
     cluster: &ValidatedCluster,
     world: &World,
     leaving: &Leaving,
-    ring: &str,
+    (ring, loaded): (&str, &LoadedRing),
 ) -> Option<(HoldReason, String)> {
     let wanted: BTreeSet<&str> = cluster.nodes().map(|(_, node)| node.name.as_str()).collect();
-    let down = world.nodes.iter().filter(|(name, node)| wanted.contains(name.as_str()) && is_down(node));
-    let down = some(down.map(|(name, _)| name.as_str()));
+    let in_ring: BTreeSet<&str> = loaded.builder.devices().map(|device| leaving.node_of(device)).collect();
+    // One that nobody sees at all is down as well: it is about to be started again.
+    let down = wanted.into_iter().filter(|name| match world.nodes.get(*name) {
+        Some(node) => is_down(node),
+        None => in_ring.contains(name),
+    });
+    let down = some(down);
     if !down.is_empty() {
         let message = format!("{down} is down: what is there cannot be moved, and every replica left counts");
         return Some((HoldReason::Unhealthy, message));

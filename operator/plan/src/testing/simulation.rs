@@ -185,6 +185,16 @@ impl Simulation {
         self.count();
     }
 
+    /// Somebody removes all that tells of a node; its volumes stay.
+    pub(crate) fn forget(&mut self, index: Index) {
+        let names: Vec<String> = self.world.nodes.keys().cloned().collect();
+        let wanted = |name: &&String| self.cluster().nodes().any(|(_, node)| node.name == **name);
+        let names: Vec<&String> = names.iter().filter(wanted).collect();
+        if !names.is_empty() {
+            self.world.nodes.remove(names[index.index(names.len())]);
+        }
+    }
+
     pub(crate) fn carry_out(&mut self, plan: &Plan) {
         self.world.rollout.clone_from(&plan.rollout);
         let cluster = plan.completed(&self.cluster());
@@ -268,7 +278,8 @@ impl Simulation {
             node.devices.iter().filter(|device| !old.devices.contains_key(&device.name)).map(|device| {
                 let seen = ObservedDevice {
                     requested_bytes: device.size_bytes,
-                    real_bytes: Some(device.size_bytes),
+                    // Volumes are rarely as large as was asked.
+                    real_bytes: Some(device.size_bytes / 8 * 9),
                     replacement: device.replacement,
                     made_at_s: self.now_s,
                     ..ObservedDevice::default()

@@ -25,6 +25,7 @@ enum Event {
     Replace(Index),
     Replicates(bool),
     Crash(Index),
+    Forget(Index),
     Recover,
     KilledAfter(usize),
     Ticks(usize),
@@ -44,6 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<Index>().prop_map(Event::Replace),
         any::<bool>().prop_map(Event::Replicates),
         any::<Index>().prop_map(Event::Crash),
+        any::<Index>().prop_map(Event::Forget),
         Just(Event::Recover),
         (0usize..4).prop_map(Event::KilledAfter),
         (1usize..8).prop_map(Event::Ticks),
@@ -153,6 +155,7 @@ fn happen(sim: &mut Simulation, shape: &mut Shape, event: Event) {
         }
         Event::Replicates(yes) => sim.replicates = yes,
         Event::Crash(index) => sim.crash(index),
+        Event::Forget(index) => sim.forget(index),
         Event::Recover => sim.recover(),
         Event::KilledAfter(steps) => sim.tick(steps),
         Event::Ticks(n) => (0..n).for_each(|_| sim.tick(usize::MAX)),
