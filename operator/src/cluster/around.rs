@@ -23,30 +23,38 @@ use swiftlet_plan::validate::{Problem, ProxyPool, Subject, ValidatedCluster};
 use swiftlet_plan::world::World;
 
 impl Executor<'_> {
-    /// Makes it what the spec and the world ask for.
-    pub(super) async fn surround(&self, observed: &Observed) -> Result<(), PassError> {
+    /// Makes it what the spec and the world ask for. What Kubernetes refuses is told, and the rest is made all the same.
+    pub(super) async fn surround(&self, observed: &Observed) -> Result<Vec<Problem>, PassError> {
         let (owner, applier, pools) = (self.owner, self.applier, &self.cluster.proxies);
-        for pool in pools {
-            applier.apply(&exposure::service(owner, pool)).await?;
-        }
+        let mut problems = Vec::new();
+        let mut tell = |path: &str, made: Result<(), ApplyError>| -> Result<(), PassError> {
+            if let Err(error) = made {
+                problems.push(refused(&owner.cluster, path, error)?);
+            }
+            Ok(())
+        };
         let budgets = disruption::budgets(owner, self.cluster, &observed.world, Timestamp::now().as_second());
-        replace_all::<PodDisruptionBudget>(applier, &budgets).await?;
+        tell("spec", replace_all::<PodDisruptionBudget>(applier, &budgets).await)?;
+        for (i, pool) in pools.iter().enumerate() {
+            let service = exposure::service(owner, pool);
+            tell(&format!("spec.proxies[{i}].service"), applier.apply(&service).await)?;
+        }
         let policies = network::policies(owner, self.cluster, &self.context.namespace);
-        replace_all::<NetworkPolicy>(applier, &policies).await?;
+        tell("spec.networkPolicy", replace_all::<NetworkPolicy>(applier, &policies).await)?;
         let ingresses: Vec<_> = pools.iter().filter_map(|pool| exposure::ingress(owner, pool)).collect();
-        replace_all::<Ingress>(applier, &ingresses).await?;
+        tell("spec.proxies", replace_all::<Ingress>(applier, &ingresses).await)?;
         self.take_replicas_back().await?;
         let autoscalers: Vec<_> =
             pools.iter().filter_map(|pool| autoscaling::autoscaler(owner, pool)).collect();
-        replace_all::<HorizontalPodAutoscaler>(applier, &autoscalers).await?;
+        tell("spec.proxies", replace_all::<HorizontalPodAutoscaler>(applier, &autoscalers).await)?;
         let foreign = [
             (exposure::http_route_kind(), all(self, exposure::http_route)),
             (exposure::certificate_kind(), all(self, exposure::certificate)),
         ];
         for (kind, wanted) in foreign.iter().filter(|(kind, _)| observed.kinds.contains(&kind.kind)) {
-            replace_all_foreign(applier, kind, wanted).await?;
+            tell("spec.proxies", replace_all_foreign(applier, kind, wanted).await)?;
         }
-        Ok(())
+        Ok(problems)
     }
 
     /// How many proxies there are is ours again once nobody asks for the autoscaler that we made. Its claim goes before
@@ -66,6 +74,28 @@ impl Executor<'_> {
         }
         Ok(())
     }
+}
+
+/// What is wrong where Kubernetes takes an object as little as it stands; any other error is the pass's.
+pub fn refused(cluster: &str, path: &str, error: ApplyError) -> Result<Problem, PassError> {
+    let (reason, message) = match error {
+        ApplyError::NameTaken { kind, name } => {
+            ("NameTaken", format!("{kind} {name} exists and belongs to somebody else; rename or remove it"))
+        }
+        ApplyError::Api { kind, name, source, verb } => match *source {
+            kube::Error::Api(status) if is_refusal(status.code) => {
+                ("Refused", format!("Kubernetes refuses {kind} {name}: {}", status.message))
+            }
+            other => return Err(ApplyError::Api { verb, kind, name, source: Box::new(other) }.into()),
+        },
+        error => return Err(error.into()),
+    };
+    Ok(Problem { subject: Subject::Cluster(cluster.to_string()), path: path.to_string(), reason, message })
+}
+
+/// Whether asking again would get the same answer: it is not valid, or forbidden.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 400 | 403 | 422)
 }
 
 fn all(
@@ -163,6 +193,23 @@ mod tests {
         let world = World { proxies: [("default".to_string(), seen)].into(), ..World::default() };
         let kinds = kinds.iter().map(ToString::to_string).collect();
         advice(&cluster, &world, &kinds).into_iter().map(|problem| (problem.reason, problem.path)).collect()
+    }
+
+    #[test]
+    fn what_kubernetes_refuses_is_told_and_what_may_pass_is_tried_again() {
+        let answer = |code: u16| ApplyError::Api {
+            verb: "apply",
+            kind: "Service".to_string(),
+            name: "demo-proxy".to_string(),
+            source: Box::new(kube::Error::Api(Box::new(
+                kube::core::Status::failure("port is already allocated", "Invalid").with_code(code),
+            ))),
+        };
+        let told = refused("demo", "spec.proxies[0].service", answer(422)).unwrap();
+        assert_eq!((told.reason, told.path.as_str()), ("Refused", "spec.proxies[0].service"));
+        assert!(told.message.starts_with("Kubernetes refuses Service demo-proxy: "), "{}", told.message);
+        assert!(told.message.contains("port is already allocated"), "{}", told.message);
+        assert!([409, 429, 500, 503].into_iter().all(|code| refused("demo", "", answer(code)).is_err()));
     }
 
     #[test]

@@ -232,17 +232,9 @@ async fn pass_over(cluster: &SwiftCluster, context: &Context) -> Result<Action, 
             context.metrics.took(&owner.namespace, &owner.cluster, step.name());
         }
         match carried_out {
-            Ok(()) => {}
-            Err(PassError::Apply(ApplyError::NameTaken { kind, name })) => {
-                let message =
-                    format!("{kind} {name} exists and belongs to somebody else; rename or remove it");
-                let subject = Subject::Cluster(owner.cluster.clone());
-                validation.problems.push(Problem {
-                    subject,
-                    path: String::new(),
-                    reason: "NameTaken",
-                    message,
-                });
+            Ok(()) => validation.problems.extend(executor.surround(&observed).await?),
+            Err(PassError::Apply(error)) => {
+                validation.problems.push(around::refused(&owner.cluster, "", error)?);
             }
             Err(error) => return Err(error),
         }

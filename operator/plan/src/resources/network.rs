@@ -23,7 +23,8 @@ pub struct NetworkPolicySpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub storage_peers: Vec<NetworkPeer>,
-    /// Who may read the pods' metrics beside the operator.
+    /// Who may read the pods' metrics and status beside the operator: Prometheus, and the hosts of the API server,
+    /// through which `kubectl swift` asks pods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub monitors: Vec<NetworkPeer>,

@@ -70,6 +70,22 @@ fn projected_names(volume: &Volume) -> Vec<String> {
         .collect()
 }
 
+#[test]
+fn every_example_is_without_a_problem() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let mut documents = Documents::default();
+        documents.read("example", &std::fs::read_to_string(&path).unwrap()).unwrap();
+        let validation = validate(&documents.desired().unwrap());
+        assert_eq!(validation.problems, [], "{}", path.display());
+        assert!(validation.cluster.is_some());
+        seen += 1;
+    }
+    assert!(seen > 1, "{seen}");
+}
+
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 #[test]
 fn every_pod_meets_the_restricted_standard_and_has_no_token() {
