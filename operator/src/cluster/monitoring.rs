@@ -3,19 +3,17 @@
 
 use super::apply::{Applier, Live};
 use super::build::Owner;
-use super::build::monitoring::{PodMonitor, PrometheusRule, pod_monitor, prometheus_rule};
+use super::build::monitoring::{pod_monitor, pod_monitor_kind, prometheus_rule, prometheus_rule_kind};
 use super::{Context, PassError};
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Resource, ResourceExt, api::ListParams};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::{Api, ResourceExt};
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use swiftlet_plan::resources::MonitoringSpec;
 use swiftlet_plan::validate::{Problem, Subject};
 
 /// Kinds of which nothing is there for a SwiftCluster of this uid, nor asked for.
-pub type Unmonitored = BTreeSet<(String, &'static str)>;
+pub type Unmonitored = BTreeSet<(String, String)>;
 
 /// Makes what is asked for and takes away what is not asked for any more. What it gives is advice.
 pub async fn follow(
@@ -27,8 +25,8 @@ pub async fn follow(
     let rule = spec.rules.enabled.then(|| prometheus_rule(owner, &spec.rules));
     let follower = Follower { context, owner };
     let advice = [
-        follower.follow::<PodMonitor>("PodMonitor", "spec.monitoring.podMonitor", monitor).await?,
-        follower.follow::<PrometheusRule>("PrometheusRule", "spec.monitoring.rules", rule).await?,
+        follower.follow(pod_monitor_kind(), "spec.monitoring.podMonitor", monitor).await?,
+        follower.follow(prometheus_rule_kind(), "spec.monitoring.rules", rule).await?,
     ];
     Ok(advice.into_iter().flatten().collect())
 }
@@ -39,60 +37,60 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    async fn follow<K>(
+    async fn follow(
         &self,
-        kind: &'static str,
+        kind: ApiResource,
         path: &str,
-        wanted: Option<K>,
-    ) -> Result<Option<Problem>, PassError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned,
-    {
-        let key = (self.owner.uid().to_string(), kind);
+        wanted: Option<DynamicObject>,
+    ) -> Result<Option<Problem>, PassError> {
+        let key = (self.owner.uid().to_string(), kind.kind.clone());
         // Nobody asks and nothing is there: then the API is not asked either.
         if wanted.is_none() && self.context.unmonitored.lock().contains(&key) {
             return Ok(None);
         }
-        let api: Api<K> = Api::namespaced(self.context.client.clone(), &self.owner.namespace);
-        let ours =
-            self.owner.labels().iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
-        let found = match api.list_metadata(&ListParams::default().labels(&ours.join(","))).await {
-            Ok(found) => found.items,
+        let found = match self.found(&kind).await {
+            Ok(found) => found,
             Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {
-                if wanted.is_none() {
-                    self.context.unmonitored.lock().insert(key);
-                    return Ok(None);
-                }
-                let (reason, why) = match status.code {
-                    404 => {
-                        ("MonitoringNotInstalled", "the Prometheus operator's resources are not installed")
+                return Ok(match wanted {
+                    Some(_) => Some(self.missing(path, &kind, status.code)),
+                    None => {
+                        self.context.unmonitored.lock().insert(key);
+                        None
                     }
-                    _ => ("MonitoringForbidden", "the operator may not write it; upgrade its chart"),
-                };
-                return Ok(Some(self.advice(path, reason, format!("there is no {kind}: {why}"))));
+                });
             }
-            Err(error) => return Err(PassError::read(kind)(error)),
+            Err(error) => return Err(PassError::read("PodMonitors and PrometheusRules")(error)),
         };
         let mut live = Live::default();
-        live.add(&found);
+        live.add_foreign(&kind.kind, &found);
         let applier = Applier::new(self.context, self.owner, &live);
         let Some(wanted) = wanted else {
             for object in &found {
-                applier.delete::<K>(&object.name_any(), None).await?;
+                applier.delete_foreign(&kind, &object.name_any()).await?;
             }
             self.context.unmonitored.lock().insert(key);
             return Ok(None);
         };
         self.context.unmonitored.lock().remove(&key);
-        Ok(applier
-            .apply(&wanted)
-            .await
-            .err()
-            .map(|error| self.advice(path, "MonitoringRefused", error.to_string())))
+        let refused = applier.apply_foreign(&kind, &wanted).await.err();
+        Ok(refused.map(|error| self.advice(path, "MonitoringRefused", error.to_string())))
+    }
+
+    /// Those that are there of this cluster.
+    async fn found(&self, kind: &ApiResource) -> kube::Result<Vec<PartialObjectMeta<DynamicObject>>> {
+        let client = self.context.client.clone();
+        let api = Api::<DynamicObject>::namespaced_with(client, &self.owner.namespace, kind);
+        let labels = self.owner.labels();
+        let ours: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        Ok(api.list_metadata(&ListParams::default().labels(&ours.join(","))).await?.items)
+    }
+
+    fn missing(&self, path: &str, kind: &ApiResource, code: u16) -> Problem {
+        let (reason, why) = match code {
+            404 => ("MonitoringNotInstalled", "the Prometheus operator's resources are not installed"),
+            _ => ("MonitoringForbidden", "the operator may not write it; upgrade its chart"),
+        };
+        self.advice(path, reason, format!("there is no {}: {why}", kind.kind))
     }
 
     fn advice(&self, path: &str, reason: &'static str, message: String) -> Problem {

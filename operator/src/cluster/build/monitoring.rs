@@ -2,12 +2,8 @@
 //! about it. Their types are not Kubernetes' own, so only what is written here is known of them.
 
 use super::{Owner, label_selector, node, proxy};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube::core::NamespaceResourceScope;
-use serde::{Deserialize, Serialize};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use swiftlet_plan::resources::{PodMonitorSpec, RulesSpec};
 
@@ -25,64 +21,20 @@ const GROUP: &str = "monitoring.coreos.com";
 /// Its version.
 const VERSION: &str = "v1";
 
-macro_rules! monitoring_kind {
-    ($(#[$doc:meta])* $kind:ident, $plural:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        pub struct $kind {
-            api_version: String,
-            kind: String,
-            metadata: ObjectMeta,
-            spec: Value,
-        }
-
-        impl $kind {
-            fn new(metadata: ObjectMeta, spec: Value) -> $kind {
-                let (api_version, kind) = ($kind::api_version(&()).into(), $kind::kind(&()).into());
-                $kind { api_version, kind, metadata, spec }
-            }
-        }
-
-        impl Resource for $kind {
-            type DynamicType = ();
-            type Scope = NamespaceResourceScope;
-            fn kind(_: &()) -> Cow<'_, str> {
-                stringify!($kind).into()
-            }
-            fn group(_: &()) -> Cow<'_, str> {
-                GROUP.into()
-            }
-            fn version(_: &()) -> Cow<'_, str> {
-                VERSION.into()
-            }
-            fn plural(_: &()) -> Cow<'_, str> {
-                $plural.into()
-            }
-            fn meta(&self) -> &ObjectMeta {
-                &self.metadata
-            }
-            fn meta_mut(&mut self) -> &mut ObjectMeta {
-                &mut self.metadata
-            }
-        }
-    };
+/// The kind of what says which pods Prometheus scrapes, and how.
+pub fn pod_monitor_kind() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, "PodMonitor"), "podmonitors")
 }
 
-monitoring_kind!(
-    /// Which pods Prometheus scrapes, and how.
-    PodMonitor,
-    "podmonitors"
-);
-monitoring_kind!(
-    /// What Prometheus alerts about.
-    PrometheusRule,
-    "prometheusrules"
-);
+/// The kind of what Prometheus alerts about.
+pub fn prometheus_rule_kind() -> ApiResource {
+    let kind = GroupVersionKind::gvk(GROUP, VERSION, "PrometheusRule");
+    ApiResource::from_gvk_with_plural(&kind, "prometheusrules")
+}
 
 /// The PodMonitor of a cluster: every server of its storage pods, and its proxies. Figures get the labels `cluster`, and
 /// `zone` and `node` or `pool`, beside those that Prometheus gives (`namespace`, `pod`).
-pub fn pod_monitor(owner: &Owner, spec: &PodMonitorSpec) -> PodMonitor {
+pub fn pod_monitor(owner: &Owner, spec: &PodMonitorSpec) -> DynamicObject {
     let relabel = |label: &str, target: &str| {
         let source = format!("__meta_kubernetes_pod_label_{}", label.replace(['.', '/', '-'], "_"));
         json!({"sourceLabels": [source], "targetLabel": target})
@@ -101,11 +53,11 @@ pub fn pod_monitor(owner: &Owner, spec: &PodMonitorSpec) -> PodMonitor {
         "selector": label_selector(&owner.labels()),
         "podMetricsEndpoints": endpoints.collect::<Vec<_>>(),
     });
-    PodMonitor::new(metadata(owner, &spec.labels), spec_value)
+    object(owner, &pod_monitor_kind(), &spec.labels, spec_value)
 }
 
 /// The alerts about one cluster: the source's expressions, each figure narrowed to this cluster.
-pub fn prometheus_rule(owner: &Owner, spec: &RulesSpec) -> PrometheusRule {
+pub fn prometheus_rule(owner: &Owner, spec: &RulesSpec) -> DynamicObject {
     // A test reads the source; it is part of the program.
     let mut groups: Value = serde_norway::from_str(RULES).unwrap_or_default();
     let groups = groups["groups"].as_array_mut().map(std::mem::take).unwrap_or_default();
@@ -117,14 +69,21 @@ pub fn prometheus_rule(owner: &Owner, spec: &RulesSpec) -> PrometheusRule {
         }
         group
     });
-    PrometheusRule::new(metadata(owner, &spec.labels), json!({"groups": scoped.collect::<Vec<_>>()}))
+    let spec_value = json!({"groups": scoped.collect::<Vec<_>>()});
+    object(owner, &prometheus_rule_kind(), &spec.labels, spec_value)
 }
 
-/// Those asked for beside our own, which nobody may take away.
-fn metadata(owner: &Owner, labels: &BTreeMap<String, String>) -> ObjectMeta {
+/// An object of the cluster's name; labels that are asked for take none of our own away.
+fn object(
+    owner: &Owner,
+    kind: &ApiResource,
+    labels: &BTreeMap<String, String>,
+    spec: Value,
+) -> DynamicObject {
     let mut all = labels.clone();
     all.extend(owner.labels());
-    owner.owned(&owner.cluster, all)
+    let metadata = owner.owned(&owner.cluster, all);
+    DynamicObject { metadata, ..DynamicObject::new(&owner.cluster, kind).data(json!({"spec": spec})) }
 }
 
 /// An expression of PromQL in which each of our figures is asked for one cluster alone: `swiftlet_x{a="b"}` becomes
@@ -171,7 +130,7 @@ mod tests {
         let rule = prometheus_rule(&owner(), &RulesSpec { enabled: true, labels });
         assert_eq!(rule.metadata.labels.as_ref().unwrap()["release"], "prometheus");
         assert_eq!(rule.metadata.owner_references.as_ref().unwrap()[0].uid, "u-1");
-        let rules: Vec<&Value> = rule.spec["groups"]
+        let rules: Vec<&Value> = rule.data["spec"]["groups"]
             .as_array()
             .unwrap()
             .iter()
@@ -191,7 +150,7 @@ mod tests {
     fn every_server_is_scraped_at_a_port_that_its_container_has() {
         let spec = PodMonitorSpec { enabled: true, ..PodMonitorSpec::default() };
         let monitor = pod_monitor(&owner(), &spec);
-        let endpoints = monitor.spec["podMetricsEndpoints"].as_array().unwrap();
+        let endpoints = monitor.data["spec"]["podMetricsEndpoints"].as_array().unwrap();
         let scraped: Vec<&str> = endpoints.iter().map(|e| e["port"].as_str().unwrap()).collect();
         assert_eq!(scraped, ["object", "container", "account", "http"]);
         let pods = [crate::cluster::build::tests::storage_pod(), crate::cluster::build::tests::proxy_pod()];
