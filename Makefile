@@ -32,7 +32,12 @@ run: PROGRAMS = -p swiftlet
 build-node: rust
 	@[ -x $(RELEASE)/swiftlet ] || echo "building (the first time under ten minutes on two cores) …"
 	@$(CARGO_RELEASE) $(PROGRAMS)
-build: build-node ## release binaries of everything
+build: build-node ## release binaries of everything: swiftlet, swiftlet-operator, kubectl-swift
+
+BINDIR ?= /usr/local/bin
+.PHONY: plugin
+plugin: build ## installs kubectl-swift, so that `kubectl swift` works (BINDIR=)
+	@install -m 755 $(RELEASE)/kubectl-swift $(BINDIR)/kubectl-swift && echo "$(BINDIR)/kubectl-swift"
 
 .PHONY: rust swift
 rust:

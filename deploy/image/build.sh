@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds both images from static binaries: target/image/swiftlet.tar and swiftlet-operator.tar, docker archives tagged
-# localhost/swiftlet:VERSION and localhost/swiftlet-operator:VERSION.
+# localhost/swiftlet:VERSION and localhost/swiftlet-operator:VERSION; beside them target/image/kubectl-swift.
 # usage: build.sh VERSION DIR_WITH_STATIC_BINARIES
 # With docker on this machine it is used; else buildah, which needs no daemon.
 set -euo pipefail
@@ -40,5 +40,7 @@ layout swiftlet
 "$out/swiftlet/bin/swiftlet" install-links "$out/swiftlet/bin"
 for link in "$out"/swiftlet/bin/swift-*; do ln -sfn swiftlet "$link"; done   # made for this folder, used in another
 layout swiftlet-operator
+# For people's own machines; no image holds it.
+strip -o "$out/kubectl-swift" "$binaries/kubectl-swift"
 build swiftlet
 build swiftlet-operator

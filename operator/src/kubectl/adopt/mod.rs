@@ -58,11 +58,10 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     for wanted in &wanted {
         eprintln!("{}", words(wanted));
     }
-    let taken = wanted.iter().filter(|wanted| matches!(wanted.fate, Fate::Taken { .. })).count();
-    if taken > 0 {
-        bail!(
-            "{taken} volumes are others' by now; nothing was changed. Free them, or take them out of the backup's manifests"
-        );
+    let is_unsettled = |wanted: &&Wanted| matches!(wanted.fate, Fate::Taken { .. } | Fate::Ambiguous { .. });
+    let unsettled: Vec<String> = wanted.iter().filter(is_unsettled).map(words).collect();
+    if !unsettled.is_empty() {
+        bail!("nothing was changed: {}", unsettled.join("; "));
     }
     if options.dry_run {
         eprintln!("Nothing has been changed.");
@@ -229,6 +228,11 @@ fn words(wanted: &Wanted) -> String {
             format!("{name}: its volume is gone; the operator makes an empty one, which replication fills")
         }
         Fate::Taken { volume, by } => format!("{name}: volume {volume} belongs to claim {by} now"),
+        Fate::Ambiguous { volumes } => format!(
+            "{name}: {} were its volumes, and the backup knows none of them; delete all but the last one's \
+             PersistentVolume",
+            volumes.join(" and ")
+        ),
     }
 }
 

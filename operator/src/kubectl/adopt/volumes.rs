@@ -20,6 +20,11 @@ pub enum Fate {
         /// Whose, `<namespace>/<claim>`.
         by: String,
     },
+    /// Several volumes were its own once, and the backup knows none of them.
+    Ambiguous {
+        /// Some of them.
+        volumes: Vec<String>,
+    },
 }
 
 /// What becomes of the claim called `name` in `namespace`.
@@ -37,18 +42,24 @@ pub fn fate(
         Some((reference.namespace.clone()?, reference.name.clone()?))
     };
     let own = (namespace.to_string(), name.to_string());
-    if let Some(volume) = volumes.iter().find(|volume| reference(volume).as_ref() == Some(&own)) {
-        return Fate::Takes(Box::new(volume.clone()));
-    }
-    // A volume that was made anew by hand, after etcd was lost, remembers nobody.
+    // Of several that remember the claim, as a replaced disk and its successor do, the backup knows the right one; and a
+    // volume that was made anew by hand, after etcd was lost, remembers nobody.
     let recorded = records.iter().find(|record| record.claim == name && !record.volume.is_empty());
-    let volume = recorded.and_then(|record| volumes.iter().find(|volume| volume.name_any() == record.volume));
-    match volume.map(|volume| (volume, reference(volume))) {
-        None => Fate::Missing,
-        Some((volume, None)) => Fate::Takes(Box::new(volume.clone())),
-        Some((volume, Some((namespace, claim)))) => {
-            Fate::Taken { volume: volume.name_any(), by: format!("{namespace}/{claim}") }
-        }
+    let recorded =
+        recorded.and_then(|record| volumes.iter().find(|volume| volume.name_any() == record.volume));
+    if let Some(volume) = recorded {
+        return match reference(volume) {
+            Some(other) if other != own => {
+                Fate::Taken { volume: volume.name_any(), by: format!("{}/{}", other.0, other.1) }
+            }
+            _ => Fate::Takes(Box::new(volume.clone())),
+        };
+    }
+    let mut remember = volumes.iter().filter(|volume| reference(volume).as_ref() == Some(&own));
+    match (remember.next(), remember.next()) {
+        (None, _) => Fate::Missing,
+        (Some(volume), None) => Fate::Takes(Box::new(volume.clone())),
+        (Some(one), Some(other)) => Fate::Ambiguous { volumes: vec![one.name_any(), other.name_any()] },
     }
 }
 
@@ -76,9 +87,14 @@ mod tests {
     fn a_volume_comes_back_by_what_it_remembers_or_by_what_the_backup_does() {
         let own = volume("pv-1", Some(("ns", "d1-demo-rack1-0")));
         let nobodys = volume("pv-7", None);
-        assert_eq!(fate_of(&["d1-demo-rack1-0"], &[own.clone()]), Fate::Exists);
-        assert_eq!(fate_of(&["other"], &[nobodys.clone(), own.clone()]), Fate::Takes(Box::new(own)));
-        assert_eq!(fate_of(&[], &[nobodys.clone()]), Fate::Takes(Box::new(nobodys)));
+        let known = volume("pv-7", Some(("ns", "d1-demo-rack1-0")));
+        assert_eq!(fate_of(&["d1-demo-rack1-0"], std::slice::from_ref(&own)), Fate::Exists);
+        assert_eq!(fate_of(&["other"], std::slice::from_ref(&own)), Fate::Takes(Box::new(own.clone())));
+        assert_eq!(fate_of(&[], &[own.clone(), nobodys.clone()]), Fate::Takes(Box::new(nobodys)));
+        let replaced_and_successor = [own.clone(), known.clone()];
+        assert_eq!(fate_of(&[], &replaced_and_successor), Fate::Takes(Box::new(known)));
+        let two = [own.clone(), volume("pv-2", Some(("ns", "d1-demo-rack1-0")))];
+        assert_eq!(fate_of(&[], &two), Fate::Ambiguous { volumes: vec!["pv-1".into(), "pv-2".into()] });
         assert_eq!(fate_of(&[], &[volume("pv-2", Some(("other", "d1-demo-rack1-0")))]), Fate::Missing);
         let taken = Fate::Taken { volume: "pv-7".into(), by: "other/data".into() };
         assert_eq!(fate_of(&[], &[volume("pv-7", Some(("other", "data")))]), taken);

@@ -8,7 +8,7 @@ use crate::cluster::Context;
 use crate::cluster::apply::{Applier, Live};
 use crate::cluster::build::{Owner, rings as objects, secrets};
 use crate::cluster::rings;
-use crate::kubectl::target::{Connection, FIELD_MANAGER, Where};
+use crate::kubectl::target::{Connection, FIELD_MANAGER, Target, Where};
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +40,9 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     let connection = place.connect().await?;
     let (name, cluster) = which(place, &connection).await?;
     let owner = cluster.as_ref().map_or_else(|| Owner::of_absent(&name, &connection.namespace), Owner::of);
-    let generation = read_dir(&options.from)?;
+    let mut generation = read_dir(&options.from)?;
     if let Some(cluster) = &cluster {
+        generation = after_all_held(&connection, cluster, generation).await?;
         let problems = disagreements(&ring_settings(&cluster.spec), &generation);
         if !problems.is_empty() {
             bail!(
@@ -63,6 +64,19 @@ pub async fn run(place: &Where, options: Options) -> anyhow::Result<()> {
     publish(&connection, &owner, &generation, secret, "imported").await?;
     say!("Generation {} of cluster {name} is published.", generation.number);
     Ok(())
+}
+
+/// Generations only grow: where the rings were lost and pods still hold some, what is imported follows those.
+async fn after_all_held(
+    connection: &Connection,
+    cluster: &SwiftCluster,
+    generation: Generation,
+) -> anyhow::Result<Generation> {
+    let target = Target { connection: connection.clone(), cluster: cluster.clone() };
+    let answers = target.ask_all(&target.pods().await?).await;
+    let held = answers.into_iter().filter_map(|answer| answer.ok()?.generation).max().unwrap_or(0);
+    let published = PublishedRings { generation: held + 1, ..generation.published };
+    Generation::new(published, held, None)
 }
 
 /// The cluster by name, and its SwiftCluster where that exists.

@@ -121,7 +121,7 @@ fn replicas_stay_apart_unless_a_person_allows_it() {
 fn what_the_rest_has_no_room_for_stays() {
     let mut sim = settled(3, 2);
     for node in sim.world.nodes.values_mut() {
-        node.devices.values_mut().for_each(|seen| seen.used_bytes = Some(seen.requested_bytes / 2));
+        node.devices.values_mut().for_each(|seen| seen.used_bytes = Some(seen.requested_bytes / 3 * 2));
     }
     let mut smaller = desired(3, 2);
     smaller.zones[0].spec.nodes = 1;
