@@ -31,6 +31,8 @@ pub struct DeviceStatus {
     pub refused: Option<String>,
     /// Bytes in use.
     pub used_bytes: Option<u64>,
+    /// Bytes of its file system.
+    pub size_bytes: Option<u64>,
     /// Container updates that wait on it.
     pub async_pendings: u64,
     /// What was set aside on it.
@@ -74,7 +76,10 @@ impl PodStatus {
 
 impl DeviceStatus {
     fn describe(&self, device: &mut ObservedDevice) {
-        device.used_bytes = self.used_bytes;
+        // Volumes that are folders of one disk all tell of that disk: it says nothing about one of them.
+        let is_shared =
+            self.size_bytes.zip(device.real_bytes).is_some_and(|(disk, volume)| disk / 2 > volume);
+        device.used_bytes = self.used_bytes.filter(|_| !is_shared);
         device.async_pendings = self.async_pendings;
         device.quarantined = self.quarantined;
         let holding = |(ring, held): (&String, &HoldingStatus)| {

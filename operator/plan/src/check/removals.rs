@@ -76,7 +76,11 @@ fn check_replacement(
 ) {
     let found = cluster.nodes().find(|(_, node)| node.name == step.node);
     let devices = found.map(|(_, node)| node.devices.as_slice()).unwrap_or_default();
-    let is_alive = |name: &String| !devices.iter().any(|device| device.name == *name && device.replaced_dead);
+    let is_there =
+        |name: &String| world.nodes.get(&step.node).is_some_and(|node| node.devices.contains_key(name));
+    let is_said_dead =
+        |name: &String| devices.iter().any(|device| device.name == *name && device.replaced_dead);
+    let is_alive = |name: &String| is_there(name) && !is_said_dead(name);
     if !step.devices.keys().any(is_alive) {
         return;
     }

@@ -265,7 +265,8 @@ impl<'a> Imagined<'a> {
                     for (device, replacement) in &step.devices {
                         self.forget(&step.node, device);
                         let node = self.world.nodes.get_mut(&step.node);
-                        if let Some(seen) = node.and_then(|node| node.devices.get_mut(device)) {
+                        if let Some(node) = node {
+                            let seen = node.devices.entry(device.clone()).or_default();
                             (seen.replacement, seen.made_at_s) = (*replacement, self.now_s);
                             seen.used_bytes = seen.used_bytes.map(|_| 0);
                         }

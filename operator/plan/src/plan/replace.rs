@@ -1,6 +1,7 @@
 //! Volumes that are replaced: a new one in the same place of the rings, refilled by replication.
 
 use super::{HoldReason, Plan, ReplaceStep, Step};
+use crate::revision;
 use crate::validate::{ValidatedCluster, ValidatedDevice, ValidatedNode, ValidatedZone};
 use crate::world::{ObservedNode, World};
 use std::collections::BTreeMap;
@@ -10,7 +11,10 @@ pub(super) fn plan(cluster: &ValidatedCluster, world: &World, plan: &mut Plan) {
     let mut gives_up_data = false;
     for (zone, node) in cluster.nodes() {
         let Some(seen) = world.nodes.get(&node.name) else { continue };
-        let due: Vec<&ValidatedDevice> = node.devices.iter().filter(|device| is_due(seen, device)).collect();
+        // A node that is yet to be restarted gets its new volumes then.
+        let is_current = seen.revision == revision::of_node(cluster, zone, node);
+        let due: Vec<&ValidatedDevice> =
+            node.devices.iter().filter(|device| is_due(seen, device, is_current)).collect();
         if due.is_empty() {
             continue;
         }
@@ -35,13 +39,14 @@ pub(super) fn plan(cluster: &ValidatedCluster, world: &World, plan: &mut Plan) {
     }
 }
 
-fn is_due(seen: &ObservedNode, device: &ValidatedDevice) -> bool {
-    seen.devices.get(&device.name).is_some_and(|found| found.replacement < device.replacement)
+/// Whether the volume is an earlier one than is asked for, or is gone.
+fn is_due(seen: &ObservedNode, device: &ValidatedDevice, is_current: bool) -> bool {
+    seen.devices.get(&device.name).map_or(is_current, |found| found.replacement < device.replacement)
 }
 
-/// Whether a person said that it is dead.
+/// Whether there is nothing to give up: a person said that it is dead, or it is gone.
 fn is_dead(seen: &ObservedNode, device: &ValidatedDevice) -> bool {
-    device.replaced_dead && seen.devices.contains_key(&device.name)
+    device.replaced_dead || !seen.devices.contains_key(&device.name)
 }
 
 /// What speaks against giving up a replica that still exists.

@@ -266,6 +266,9 @@ impl fmt::Display for Change {
         if self.is_reweighted {
             parts.push("other weights".to_string());
         }
+        if !self.empty.is_empty() {
+            parts.push(format!("{} drained devices to remove", self.empty.len()));
+        }
         if self.unfinished > 0 {
             parts.push(format!("{} devices to drain on", self.unfinished));
         }

@@ -120,7 +120,11 @@ impl Simulation {
     /// Everything that is down comes up, with the current rings.
     pub(crate) fn recover(&mut self) {
         let generation = self.world.rings.as_ref().map(|rings| rings.generation);
-        for node in self.world.nodes.values_mut() {
+        for (name, node) in &mut self.world.nodes {
+            // A pod does not start while one of its volumes is missing.
+            if self.mounted[name].iter().any(|device| !node.devices.contains_key(device)) {
+                continue;
+            }
             if !node.ready {
                 node.ready = true;
                 node.ready_since_s = Some(self.now_s);
@@ -260,13 +264,26 @@ impl Simulation {
     }
 
     fn replace(&mut self, step: &ReplaceStep) {
+        let cluster = self.cluster();
+        let wanted = cluster.nodes().find(|(_, node)| node.name == step.node).expect("only live nodes").1;
         for (device, replacement) in &step.devices {
+            let size_bytes = wanted.devices.iter().find(|d| d.name == *device).map_or(0, |d| d.size_bytes);
             self.take(&step.node, device);
             let node = self.world.nodes.get_mut(&step.node).expect("it exists");
-            let seen = node.devices.get_mut(device).expect("it exists");
-            (seen.replacement, seen.made_at_s) = (*replacement, self.now_s);
             node.ready = false;
             node.ring_generation = None;
+            // What is there goes first; a new one is made by a later step.
+            if node.devices.remove(device).is_none() {
+                let seen = ObservedDevice {
+                    requested_bytes: size_bytes,
+                    real_bytes: Some(size_bytes / 8 * 9),
+                    replacement: *replacement,
+                    made_at_s: self.now_s,
+                    mounted: true,
+                    ..ObservedDevice::default()
+                };
+                node.devices.insert(device.clone(), seen);
+            }
         }
     }
 

@@ -158,6 +158,8 @@ fn a_replaced_disk_keeps_its_place_and_is_refilled_before_anything_else_moves() 
     assert_eq!(names(&sim.plan()), ["ReplaceDevices"]);
     sim.replicates = false;
     sim.tick(usize::MAX);
+    assert_eq!(names(&sim.plan()), ["ReplaceDevices"], "the old volume is gone, a new one is made");
+    sim.tick(usize::MAX);
     assert_eq!(sim.world.rings, rings);
     replaced.zones[1].spec.nodes = 3;
     sim.change(replaced);
