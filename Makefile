@@ -108,12 +108,23 @@ FUZZ_SECONDS ?= 60
 fuzz: rust ## every fuzz target for a minute (FUZZ_SECONDS=600, FUZZ_JOBS=2); tests/results/fuzz.txt
 	@FUZZ_RESULTS=tests/results/fuzz.txt tests/fuzz/run.sh all $(FUZZ_SECONDS)
 
-.PHONY: e2e e2e-slow
+.PHONY: e2e e2e-slow long-run
 e2e: image ## on a real three-node Kubernetes (or your KUBECONFIG)
 	@echo "== e2e"
 	@tests/e2e/run.sh
 e2e-slow: image ## the same where kubelets and etcd have their own defaults, which takes longer
 	@K8S_SYNC=1m K8S_ETCD_BYTES=0 tests/e2e/run.sh 2>&1 | tee tests/results/e2e-slow.txt
+
+long-run: image ## 50 random changes on a real Kubernetes under load, faults among them; tests/results/long-run.txt (root)
+	@{ E2E_KEEP=1 tests/e2e/run.sh scenarios.py test_01_install_by_helm && . tests/e2e/k8s/env.sh && PATH=$$BIN:$$PATH \
+		E2E_EXEC=tests/e2e/k8s/exec.sh python3 tests/e2e/long_run.py; } 2>&1 | tee tests/results/long-run.txt; tests/e2e/k8s/down.sh
+
+.PHONY: planner bench-plan
+planner: rust ## the planner in 10,000 random worlds; tests/results/planner.txt (WORLDS=)
+	@PROPTEST_CASES=$(or $(WORLDS),10000) cargo test --release -p swiftlet-plan worlds 2>&1 | tee tests/results/planner.txt
+bench-plan: rust ## planning for 50 zones x 40 nodes x 24 devices; tests/results/bench-plan.txt
+	@cargo build -q --release -p swiftlet-plan --example large
+	@{ for power in 18 20; do $(TARGET_DIR)/release/examples/large 50 40 24 $$power; done; } | tee tests/results/bench-plan.txt
 
 .PHONY: bench bench-ring bench-heal bench-memory
 bench: build-node ## the same load on Python Swift and on ours, in one run
