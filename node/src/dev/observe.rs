@@ -97,6 +97,11 @@ pub(super) fn observe(
     };
     Ok(World {
         has_data: state.nodes.values().any(|record| record.has_devices()),
+        volumes: state
+            .nodes
+            .iter()
+            .flat_map(|(name, record)| record.devices.keys().map(|device| (name.clone(), device.clone())))
+            .collect(),
         rings: published_rings(home, state)?,
         nodes: state.nodes.iter().filter(|(_, record)| record.has_devices()).map(node).collect(),
         proxies: proxies.collect(),

@@ -53,6 +53,13 @@ impl Leaving {
         self.names.get(&device.ip).map_or(device.meta.as_str(), String::as_str)
     }
 
+    /// Nodes with devices that are being drained, of which nothing exists but volumes.
+    pub(crate) fn unseen(&self, world: &World) -> BTreeSet<String> {
+        let hosts = self.draining.iter().map(|(host, _)| host);
+        let names = hosts.filter_map(|host| self.names.get(host));
+        names.filter(|name| !world.nodes.contains_key(*name)).cloned().collect()
+    }
+
     /// Whether a device that a node has is dead.
     pub(crate) fn is_lost(&self, world: &World, node: &str, device: &str) -> bool {
         let host = world.addresses.get(node).map(|address| address.host.clone());
@@ -123,10 +130,14 @@ pub(crate) fn is_empty(device: &ObservedDevice) -> bool {
     device.held() == Some(0)
 }
 
-/// Whether a device is said to be dead, or is not there any more although its node is.
+/// Whether a device is said to be dead, or is not there any more: its node goes on without it, or neither node nor
+/// volume exist.
 pub(crate) fn is_lost(cluster: &ValidatedCluster, world: &World, node: &str, device: &str) -> bool {
     let said = cluster.zones.iter().any(|zone| zone.lost.get(node).is_some_and(|lost| lost.contains(device)));
-    said || world.nodes.get(node).is_some_and(|seen| !seen.devices.contains_key(device))
+    said || match world.nodes.get(node) {
+        Some(seen) => !seen.devices.contains_key(device),
+        None => !world.volumes.contains(&(node.to_string(), device.to_string())),
+    }
 }
 
 /// Whether a node is of a Zone whose manifest has a problem: what exists of it stays as it is.

@@ -9,6 +9,7 @@ pub mod disruption;
 pub mod documents;
 pub mod forecast;
 mod leaving;
+mod parallel;
 pub mod plan;
 pub mod report;
 pub mod resources;

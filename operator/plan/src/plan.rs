@@ -168,7 +168,7 @@ pub fn plan(cluster: &ValidatedCluster, world: &World, now_s: i64) -> Plan {
     let cluster = &plan.completed(cluster);
     let has_rings =
         rings::plan(cluster, world, (&rings, &leaving), now_s, &mut plan) || world.rings.is_some();
-    leave::plan(cluster, world, &rings, &mut plan);
+    leave::plan(cluster, world, (&rings, &leaving), &mut plan);
     nodes::plan(cluster, world, has_rings, &mut plan);
     replace::plan(cluster, world, &mut plan);
     roll::plan(cluster, world, now_s, &mut plan);

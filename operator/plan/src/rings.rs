@@ -14,6 +14,7 @@ pub(crate) use members::Members;
 pub(crate) use wait::LATE_NODES_S;
 
 use crate::leaving::Leaving;
+use crate::parallel;
 use crate::plan::{BuiltRing, HoldReason, Plan, RingGeneration, Step};
 use crate::validate::{RingSettings, ValidatedCluster};
 use crate::world::{PublishedRing, PublishedRings, World};
@@ -46,11 +47,17 @@ pub(crate) fn plan(
     }
     let mut built = BTreeMap::new();
     let mut changes = Vec::new();
-    for settings in all_settings(cluster, rings) {
+    let all = all_settings(cluster, rings);
+    let nexts = parallel::map(&all, |settings| {
+        let mut waits = Plan::default();
         let next = match rings.get(&settings.name) {
-            None => build::first(cluster, world, &settings, now_s).map(Some),
-            Some(ring) => next_of(cluster, world, leaving, (&settings, ring), now_s, plan),
+            None => build::first(cluster, world, settings, now_s).map(Some),
+            Some(ring) => next_of(cluster, world, leaving, (settings, ring), now_s, &mut waits),
         };
+        (next, waits.held)
+    });
+    for (settings, (next, held)) in all.into_iter().zip(nexts) {
+        plan.held.extend(held);
         match next {
             Ok(Some(next)) => {
                 changes.push(format!("{}: {}", settings.name, next.summary));

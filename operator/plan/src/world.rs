@@ -1,7 +1,7 @@
 //! The world as an executor observed it: what exists, in the planner's words.
 
 use crate::resources::ServerPorts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The servers whose data replicators look after, each in passes of its own.
 pub const PASS_KINDS: [&str; 3] = ["account", "container", "object"];
@@ -15,6 +15,8 @@ pub struct World {
     pub rings: Option<PublishedRings>,
     /// The nodes that exist, by name.
     pub nodes: BTreeMap<String, ObservedNode>,
+    /// The volumes that exist, node and device, whether or not their node does.
+    pub volumes: BTreeSet<(String, String)>,
     /// The pools of proxies that exist, by name.
     pub proxies: BTreeMap<String, ObservedProxies>,
     /// Where each node is or will be reached, by name: for every node the cluster shall have.

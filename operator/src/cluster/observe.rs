@@ -88,6 +88,7 @@ pub async fn observe(
             .iter()
             .filter_map(|deployment| proxies(deployment, &pods))
             .collect(),
+        volumes: claims.iter().filter_map(volume).collect(),
         addresses: BTreeMap::new(),
         zones_changed_at_s: zones.iter().map(changed_at_s).max().unwrap_or_default(),
         rollout: desired.cluster.status.as_ref().and_then(|status| status.rollout.as_ref()).map(rollout),
@@ -226,6 +227,11 @@ fn node(
         said.describe(&mut node);
     }
     Some((name, node))
+}
+
+/// The node and device that a claim is of.
+fn volume(claim: &PersistentVolumeClaim) -> Option<(String, String)> {
+    Some((claim.labels().get(NODE_LABEL)?.clone(), claim.labels().get(claim::DEVICE_LABEL)?.clone()))
 }
 
 /// A claim as a device. One that was released is nobody's, and one that is on its way out is none any more.

@@ -124,7 +124,7 @@ fn is_dead(cluster: &ValidatedCluster, world: &World, device: &Device) -> bool {
     };
     match node_of(world, device) {
         Some((name, node)) => said(name) || !node.devices.contains_key(&device.device),
-        None => said(&device.meta),
+        None => said(&device.meta) || !world.volumes.contains(&(device.meta.clone(), device.device.clone())),
     }
 }
 

@@ -1,14 +1,19 @@
 //! Nodes and devices that leave: stopped and forgotten once they hold nothing, and not before.
 
 use super::{HoldReason, Plan, Step};
-use crate::leaving::{is_empty, is_lost, is_of_refused_zone};
+use crate::leaving::{Leaving, is_empty, is_lost, is_of_refused_zone};
 use crate::resources::VolumeClaimDeletion;
 use crate::rings::LoadedRings;
 use crate::validate::{ValidatedCluster, ValidatedNode, ValidatedZone};
 use crate::world::{ObservedNode, World};
 
 /// Plans what goes. `cluster` is completed: its nodes have the devices they keep.
-pub(super) fn plan(cluster: &ValidatedCluster, world: &World, rings: &LoadedRings, plan: &mut Plan) {
+pub(super) fn plan(
+    cluster: &ValidatedCluster,
+    world: &World,
+    (rings, leaving): (&LoadedRings, &Leaving),
+    plan: &mut Plan,
+) {
     for (name, seen) in &world.nodes {
         if is_of_refused_zone(cluster, world, name) {
             continue;
@@ -17,6 +22,13 @@ pub(super) fn plan(cluster: &ValidatedCluster, world: &World, rings: &LoadedRing
             Some((zone, node)) => remove_devices((cluster, world, rings), (zone, node), seen, plan),
             None => remove_node((cluster, world, rings), name, seen, plan),
         }
+    }
+    for node in leaving.unseen(world) {
+        let message = format!(
+            "{node} leaves, its volumes hold data, and nothing runs it; ask for it again until it is drained, or say in \
+             spec.nodeOverrides that its devices are Failed"
+        );
+        plan.hold("DrainNode", &node, None, HoldReason::DrainUnseen, message);
     }
     for zone in cluster.zones.iter().filter(|zone| zone.deleting) {
         let is_left = world.nodes.values().any(|node| node.zone == zone.name);

@@ -1,6 +1,7 @@
 //! The published rings, read once a plan.
 
 use super::build;
+use crate::parallel;
 use crate::world::World;
 use std::collections::{BTreeMap, HashMap};
 use swiftlet_ring::{Builder, Device, DeviceId};
@@ -20,13 +21,13 @@ pub(crate) struct LoadedRing {
 impl LoadedRings {
     /// Reads the builders of `world`; the message names the ring that cannot be read.
     pub(crate) fn read(world: &World) -> Result<Self, String> {
-        let mut rings = BTreeMap::new();
-        for (name, published) in world.rings.iter().flat_map(|rings| &rings.rings) {
+        let published: Vec<_> = world.rings.iter().flat_map(|rings| &rings.rings).collect();
+        let rings = parallel::map(&published, |(name, published)| {
             let builder = build::load(&published.builder).map_err(|error| format!("ring {name}: {error}"))?;
             let ids = builder.devices().map(|d| ((d.ip.clone(), d.device.clone()), d.id)).collect();
-            rings.insert(name.clone(), LoadedRing { builder, ids });
-        }
-        Ok(Self(rings))
+            Ok((name.to_string(), LoadedRing { builder, ids }))
+        });
+        Ok(Self(rings.into_iter().collect::<Result<_, String>>()?))
     }
 
     /// The ring called `name`.

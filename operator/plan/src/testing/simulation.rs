@@ -261,6 +261,7 @@ impl Simulation {
     fn take(&mut self, node: &str, device: &str) {
         let host = self.world.addresses[node].host.clone();
         self.data.take(&(host, device.to_string()));
+        self.world.volumes.remove(&(node.to_string(), device.to_string()));
     }
 
     fn replace(&mut self, step: &ReplaceStep) {
@@ -283,6 +284,7 @@ impl Simulation {
                     ..ObservedDevice::default()
                 };
                 node.devices.insert(device.clone(), seen);
+                self.world.volumes.insert((step.node.clone(), device.clone()));
             }
         }
     }
@@ -304,6 +306,8 @@ impl Simulation {
                 (device.name.clone(), seen)
             });
         let mut devices: BTreeMap<String, ObservedDevice> = new.chain(old.devices.clone()).collect();
+        let volumes = devices.keys().map(|device| (step.node.clone(), device.clone()));
+        self.world.volumes.extend(volumes);
         let mounted: BTreeSet<String> = node.devices.iter().map(|device| device.name.clone()).collect();
         devices.iter_mut().for_each(|(name, seen)| seen.mounted = mounted.contains(name));
         self.mounted.insert(step.node.clone(), mounted);
