@@ -56,9 +56,18 @@ pub(crate) fn plan(
         };
         (next, waits.held)
     });
+    // Each publication makes everybody wait for another replication pass: rings that change together go together.
+    let converging =
+        nexts.iter().flat_map(|(_, held)| held).find(|held| held.reason == HoldReason::RingConverging);
+    let converging = converging.cloned();
     for (settings, (next, held)) in all.into_iter().zip(nexts) {
         plan.held.extend(held);
         match next {
+            Ok(Some(Built { may_wait: true, summary, .. })) if converging.is_some() => {
+                let other = converging.as_ref().map_or("", |held| held.message.as_str());
+                let message = format!("ring {}, {summary}: waits for the others: {other}", settings.name);
+                plan.hold("PublishRings", &settings.name, None, HoldReason::RingConverging, message);
+            }
             Ok(Some(next)) => {
                 changes.push(format!("{}: {}", settings.name, next.summary));
                 built.insert(settings.name, next.ring);
@@ -164,7 +173,8 @@ fn next_of(
     }
     if !change.empty.is_empty() {
         let empty = change.empty.clone();
-        return change.remove(&empty, "drained", now_s).map(Some);
+        let built = change.remove(&empty, "drained", now_s)?;
+        return Ok(Some(Built { may_wait: true, ..built }));
     }
     if let Some(reason) = wait::for_min_part_hours(&change, now_s) {
         return hold(reason);

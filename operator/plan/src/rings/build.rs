@@ -25,6 +25,8 @@ pub(super) struct Built {
     pub(super) summary: String,
     /// Replicas of partitions that are on another device than before.
     pub(super) moved: u64,
+    /// Whether it may wait for other rings, so that all are published together.
+    pub(super) may_wait: bool,
 }
 
 /// How a published ring differs from what it should be.
@@ -176,7 +178,7 @@ impl Change {
         for member in &self.added {
             add(&mut self.builder, member)?;
         }
-        finish(self.builder, &self.settings, what, now_s)
+        Ok(Built { may_wait: true, ..finish(self.builder, &self.settings, what, now_s)? })
     }
 
     /// Takes these devices out of the ring. Nothing else moves.
@@ -233,7 +235,7 @@ fn finish(mut builder: Builder, ring: &RingSettings, what: String, now_s: i64) -
     let ring = BuiltRing { builder: file::write(&builder), ring: ring_file(&builder)? };
     let summary =
         format!("{what}, {} partition replicas assigned, balance {:.2} %", done.moved, done.balance);
-    Ok(Built { ring, summary, moved: done.moved })
+    Ok(Built { ring, summary, moved: done.moved, may_wait: false })
 }
 
 /// Swift gives a builder a random id at its first save. Ours follows from who the cluster is, so that the same
