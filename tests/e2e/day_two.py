@@ -2,7 +2,9 @@
 every byte. Scenarios follow each other on one cluster."""
 import hashlib
 import json
+import os
 import random
+import shutil
 import sys
 import threading
 import time
@@ -12,10 +14,11 @@ import cluster
 from cluster import Swift, condition, get, kubectl, wait_for, wait_ready
 from scenarios import STORAGE, make_namespace, patch, pod_status, settled_generation, uids
 
-NAMESPACE = "day2"
+NAMESPACE = "day-two"
 ZONES = ("rack1", "rack2", "rack3")
 # Daemons that come by every few seconds: a drain ends when replication has brought the data elsewhere.
 QUICK = {f"{server}-server.conf": {f"{server}-replicator": {"interval": "3"}} for server in ("account", "container", "object")}
+QUICK["object-server.conf"]["object-updater"] = {"interval": "3"}
 DEVICES = [{"name": name, "size": "1Gi"} for name in ("d1", "d2")]
 
 
@@ -82,6 +85,16 @@ def wait_settled(what, timeout_s=240):
         raise AssertionError(f"{error}\n{plan()}\n{ready_message()}") from None
 
 
+def recycle_disks():
+    """What a provisioner does, where the cluster has none: a disk whose claim is gone is emptied and may be claimed again."""
+    for volume in get("pv"):
+        path = volume["spec"].get("local", {}).get("path")
+        if volume["status"]["phase"] == "Released" and path and os.path.isdir(path):
+            for entry in os.scandir(path):
+                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+            kubectl("patch", "pv", volume["metadata"]["name"], "--type=json", "-p", '[{"op": "remove", "path": "/spec/claimRef"}]')
+
+
 class Load:
     """A client that writes and reads all the time, and knows every byte it was promised to find again."""
 
@@ -137,6 +150,7 @@ class DayTwo(unittest.TestCase):
         cls.swift.close()
 
     def setUp(self):
+        recycle_disks()
         self.started = time.monotonic()
 
     def tearDown(self):

@@ -18,6 +18,7 @@ PLUGIN = os.environ.get("KUBECTL_SWIFT", os.path.join(cluster.ROOT, "target/imag
 RING_BUILDER = os.path.join(os.environ.get("SWIFT_TEST_VENV", os.path.join(cluster.ROOT, "target/venv")), "bin/swift-ring-builder")
 # Replicators that come by every few seconds: drains end when they have brought the data elsewhere.
 QUICK = {f"{server}-server.conf": {f"{server}-replicator": {"interval": "3"}} for server in ("account", "container", "object")}
+QUICK["object-server.conf"]["object-updater"] = {"interval": "3"}
 os.environ["PATH"] = os.path.dirname(PLUGIN) + os.pathsep + os.environ["PATH"]
 
 

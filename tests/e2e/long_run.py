@@ -3,7 +3,6 @@ cluster must become what is asked, with nothing lost. The cluster must be one of
 disks wiped). usage: long_run.py [CHANGES=50] [SEED]"""
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import time
 import cluster
 import day_two
 from cluster import Swift, get, kubectl, wait_ready
-from day_two import DEVICES, Load, QUICK, nodes, patch, wait_settled
+from day_two import DEVICES, Load, QUICK, nodes, patch, recycle_disks, wait_settled
 from scenarios import SYSTEM, make_namespace
 
 K8S = os.path.join(cluster.ROOT, "tests/e2e/k8s")
@@ -121,16 +120,6 @@ class LongRun:
         time.sleep(60)
         os.kill(pid, signal.SIGCONT)
         return "API server stopped for 60 s"
-
-
-def recycle_disks():
-    """What a provisioner does: a volume whose claim is gone is emptied and may be claimed again."""
-    for volume in get("pv"):
-        if volume["status"]["phase"] == "Released":
-            path = volume["spec"]["local"]["path"]
-            for entry in os.scandir(path):
-                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-            kubectl("patch", "pv", volume["metadata"]["name"], "--type=json", "-p", '[{"op": "remove", "path": "/spec/claimRef"}]')
 
 
 def main():

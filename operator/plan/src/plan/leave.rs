@@ -112,9 +112,13 @@ fn reason_to_stay(
         );
         return Some((HoldReason::DrainUnseen, message));
     }
+    let holds_partitions = found.held() > Some(found.async_pendings);
     (!is_empty(found)).then(|| {
-        let message = format!("device {device} of {name} still holds data, which is moving away");
-        (HoldReason::Draining, message)
+        let what = match holds_partitions {
+            true => "data, which is moving away",
+            false => "container updates, which the updater sends",
+        };
+        (HoldReason::Draining, format!("device {device} of {name} still holds {what}"))
     })
 }
 
