@@ -170,7 +170,7 @@ pub fn plan(cluster: &ValidatedCluster, world: &World, now_s: i64) -> Plan {
         rings::plan(cluster, world, (&rings, &leaving), now_s, &mut plan) || world.rings.is_some();
     leave::plan(cluster, world, (&rings, &leaving), &mut plan);
     nodes::plan(cluster, world, has_rings, &mut plan);
-    replace::plan(cluster, world, &mut plan);
+    replace::plan(cluster, world, (&rings, &leaving), &mut plan);
     roll::plan(cluster, world, now_s, &mut plan);
     proxies::plan(cluster, world, (has_rings, now_s), &mut plan);
     plan

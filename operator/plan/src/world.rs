@@ -198,6 +198,17 @@ impl World {
         nodes.map(|(name, _)| name.clone()).chain(proxies).collect()
     }
 
+    /// A node of which it is not known that all it holds is also where the rings have it: it, or what it would give its
+    /// data to, came up after its last finished passes began.
+    pub fn not_spread(&self) -> Option<&str> {
+        let latest_s = self.nodes.values().filter_map(|node| node.ready_since_s).max().unwrap_or(i64::MIN);
+        let spread = |node: &ObservedNode| {
+            let since_s = node.ring_since_s.unwrap_or(i64::MAX).max(latest_s);
+            PASS_KINDS.iter().all(|kind| node.began_after(kind, since_s))
+        };
+        self.nodes.iter().find(|(_, node)| !spread(node)).map(|(name, _)| name.as_str())
+    }
+
     /// Devices whose volume is a new one that is not known to be refilled: every other node that answers has yet to
     /// finish a pass of each kind that began with the device in place.
     pub fn refilling(&self) -> impl Iterator<Item = (&str, &ObservedNode, &str)> {

@@ -87,6 +87,21 @@ fn check_replacement(
     if let Some((other, _)) = world.nodes.iter().find(|(name, seen)| **name != step.node && !seen.ready) {
         violations.add(Rule::OneReplicaAtATime, format!("{} while {other} is down", step.node));
     }
+    let hosts: BTreeSet<&str> = world
+        .addresses
+        .iter()
+        .filter(|(name, _)| world.nodes.contains_key(*name))
+        .map(|(_, address)| address.host.as_str())
+        .collect();
+    if let Some((host, _)) = places(world).iter().find(|(host, _)| !hosts.contains(host.as_str())) {
+        violations.add(Rule::OneReplicaAtATime, format!("{} while {host} is not there", step.node));
+    }
+    if let Some(other) = world.not_spread() {
+        violations.add(
+            Rule::OneReplicaAtATime,
+            format!("{} while {other} may not have spread its data", step.node),
+        );
+    }
     if let Some((other, _, _)) = world.refilling().find(|(other, _, _)| *other != step.node) {
         violations.add(Rule::OneReplicaAtATime, format!("{} while {other} is refilled", step.node));
     }

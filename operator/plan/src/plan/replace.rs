@@ -1,13 +1,22 @@
 //! Volumes that are replaced: a new one in the same place of the rings, refilled by replication.
 
 use super::{HoldReason, Plan, ReplaceStep, Step};
+use crate::leaving::Leaving;
 use crate::revision;
+use crate::rings::LoadedRings;
 use crate::validate::{ValidatedCluster, ValidatedDevice, ValidatedNode, ValidatedZone};
 use crate::world::{ObservedNode, World};
 use std::collections::BTreeMap;
 
 /// Plans replacements and volumes that somebody took away, one node at a time where data is given up that still exists.
-pub(super) fn plan(cluster: &ValidatedCluster, world: &World, plan: &mut Plan) {
+pub(super) fn plan(
+    cluster: &ValidatedCluster,
+    world: &World,
+    (rings, leaving): (&LoadedRings, &Leaving),
+    plan: &mut Plan,
+) {
+    let in_rings = rings.iter().flat_map(|(_, ring)| ring.builder.devices());
+    let unseen = in_rings.map(|device| leaving.node_of(device)).find(|node| !world.nodes.contains_key(*node));
     let mut gives_up_data = false;
     for (zone, node) in cluster.nodes() {
         let Some(seen) = world.nodes.get(&node.name) else { continue };
@@ -22,7 +31,9 @@ pub(super) fn plan(cluster: &ValidatedCluster, world: &World, plan: &mut Plan) {
         if !all_dead {
             let earlier =
                 gives_up_data.then(|| (HoldReason::Refilling, "another node's comes first".to_string()));
-            if let Some((reason, message)) = earlier.or_else(|| reason_to_wait(world, (zone, node), plan)) {
+            if let Some((reason, message)) =
+                earlier.or_else(|| reason_to_wait(world, unseen, (zone, node), plan))
+            {
                 plan.hold("ReplaceDevices", &node.name, Some(&zone.name), reason, message);
                 continue;
             }
@@ -52,9 +63,15 @@ fn is_dead(seen: &ObservedNode, device: &ValidatedDevice) -> bool {
 /// What speaks against giving up a replica that still exists.
 fn reason_to_wait(
     world: &World,
+    unseen: Option<&str>,
     (zone, node): (&ValidatedZone, &ValidatedNode),
     plan: &Plan,
 ) -> Option<(HoldReason, String)> {
+    if let Some(name) = unseen {
+        let message =
+            format!("node {name}, which is in the rings, is not there: this may be the only replica");
+        return Some((HoldReason::OtherZoneDown, message));
+    }
     let down = world.nodes.iter().find(|(name, seen)| **name != node.name && !seen.ready);
     if let Some((name, _)) = down {
         let message = format!("node {name} is down; every replica counts until it is back");
@@ -71,6 +88,10 @@ fn reason_to_wait(
     let behind = world.behind_on_rings();
     if !behind.is_empty() || plan.steps.iter().any(|step| matches!(step, Step::PublishRings(_))) {
         return Some((HoldReason::RingNotInStep, "rings spread first".to_string()));
+    }
+    if let Some(name) = world.not_spread() {
+        let message = format!("{name} has not finished a replication pass since all nodes are up");
+        return Some((HoldReason::RingConverging, message));
     }
     let converging = world.nodes.iter().find(|(name, seen)| **name != node.name && holds_misplaced(seen));
     converging.map(|(name, _)| {

@@ -181,6 +181,12 @@ fn a_working_disk_is_replaced_only_while_all_others_are_whole() {
     assert_eq!(names(&sim.plan()), [""; 0]);
     assert_eq!(reasons(&sim.plan()), [HoldReason::OtherZoneDown]);
     sim.recover();
+    assert_eq!(
+        reasons(&sim.plan()),
+        [HoldReason::RingConverging],
+        "what came back may lack what this disk has"
+    );
+    sim.replicate();
     assert_eq!(names(&sim.plan()), ["ReplaceDevices"]);
 }
 
