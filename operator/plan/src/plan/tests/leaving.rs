@@ -180,6 +180,7 @@ fn a_working_disk_is_replaced_only_while_all_others_are_whole() {
     sim.change(replaced);
     assert_eq!(names(&sim.plan()), [""; 0]);
     assert_eq!(reasons(&sim.plan()), [HoldReason::OtherZoneDown]);
+    sim.now_s += 60;
     sim.recover();
     assert_eq!(
         reasons(&sim.plan()),
