@@ -133,6 +133,10 @@ class Plugin(unittest.TestCase):
         self.assertEqual(seen["generation"], 1)
 
     def test_02_status_shows_every_node_and_device(self):
+        def devices(seen):
+            return [device for zone in seen["zones"] for node in zone["nodes"] for device in node["devices"]]
+        # Nodes count every few seconds.
+        wait_for("data on every device", lambda: all(device["partitions"] > 0 for device in devices(status())), 60)
         seen = status()
         self.assertEqual([zone["name"] for zone in seen["zones"]], ["rack1", "rack2", "rack3"])
         for zone in seen["zones"]:
