@@ -15,6 +15,11 @@ use swiftlet_ring::Device;
 /// Host and device, as rings name it.
 pub(crate) type Place = (String, String);
 
+/// Where a device of a ring is.
+pub(crate) fn place_of(device: &Device) -> Place {
+    (device.ip.clone(), device.device.clone())
+}
+
 /// What leaves, and what may not.
 #[derive(Debug, Default)]
 pub(crate) struct Leaving {
@@ -60,12 +65,6 @@ impl Leaving {
         names.filter(|name| !world.nodes.contains_key(*name)).cloned().collect()
     }
 
-    /// Whether a device that a node has is dead.
-    pub(crate) fn is_lost(&self, world: &World, node: &str, device: &str) -> bool {
-        let host = world.addresses.get(node).map(|address| address.host.clone());
-        host.is_some_and(|host| self.lost.contains(&(host, device.to_string())))
-    }
-
     fn is_drained(&self, world: &World, rings: &LoadedRings, (host, device): &Place) -> bool {
         let assigned = rings.iter().any(|(_, ring)| {
             let found = ring.device(host, device);
@@ -82,7 +81,7 @@ impl Leaving {
         for (name, ring) in rings.iter() {
             for device in ring.builder.devices().filter(|device| !wanted.contains(name, device)) {
                 let node = self.node_of(device).to_string();
-                let place = (device.ip.clone(), device.device.clone());
+                let place = place_of(device);
                 if is_of_refused_zone(cluster, world, &node) {
                     continue;
                 }
@@ -101,7 +100,7 @@ impl Leaving {
         // Zone by Zone: half of what shall leave one would crowd into the rest of it.
         for (nodes, places) in by_zone.into_values() {
             let all: BTreeSet<Place> = self.draining.union(&self.lost).cloned().collect();
-            match room::refusal(cluster, world, rings, (&all, &places)) {
+            match room::refusal((cluster, world), rings, &self.names, (&all, &places)) {
                 None => self.draining.extend(places),
                 Some(reason) => self.refused.extend(nodes.into_iter().map(|node| (node, reason.clone()))),
             }

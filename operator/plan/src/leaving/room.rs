@@ -1,30 +1,30 @@
 //! Whether what stays can take what leaves: enough devices, replicas as far apart as before, room for the bytes.
 
-use super::Place;
+use super::{Place, place_of};
 use crate::rings::{LoadedRing, LoadedRings};
 use crate::validate::ValidatedCluster;
 use crate::world::World;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use swiftlet_ring::Device;
 
 /// Devices are not filled beyond this many percent by what moves to them.
 const FULL_PERCENT: u128 = 90;
 
-/// Why `next` may not leave beside what leaves `already`; `None`: it may.
+/// Why `next` may not leave beside what leaves `already`; `None`: it may. `names` are nodes by host.
 pub(super) fn refusal(
-    cluster: &ValidatedCluster,
-    world: &World,
+    (cluster, world): (&ValidatedCluster, &World),
     rings: &LoadedRings,
+    names: &HashMap<String, String>,
     (already, next): (&BTreeSet<Place>, &BTreeSet<Place>),
 ) -> Option<String> {
     let leaves = |device: &Device| {
-        let place = (device.ip.clone(), device.device.clone());
+        let place = place_of(device);
         already.contains(&place) || next.contains(&place)
     };
     rings
         .iter()
         .find_map(|(name, ring)| too_close(cluster, name, ring, leaves))
-        .or_else(|| no_room(world, rings, next, leaves))
+        .or_else(|| no_room((world, names), rings, next, leaves))
 }
 
 /// A tier's name, and which part of it a device is in.
@@ -89,13 +89,11 @@ impl Bytes {
 
 /// What leaves a zone goes to the rest of it where there are no more zones than replicas, else anywhere.
 fn no_room(
-    world: &World,
+    (world, names): (&World, &HashMap<String, String>),
     rings: &LoadedRings,
     next: &BTreeSet<Place>,
     leaves: impl Fn(&Device) -> bool,
 ) -> Option<String> {
-    let hosts: BTreeMap<&str, &str> =
-        world.addresses.iter().map(|(name, address)| (address.host.as_str(), name.as_str())).collect();
     let mut zones: BTreeMap<(u32, u32), Bytes> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut replicas = 0.0_f64;
@@ -105,7 +103,7 @@ fn no_room(
             if !seen.insert((device.ip.as_str(), device.device.as_str())) {
                 continue;
             }
-            let node = hosts.get(device.ip.as_str()).and_then(|name| world.nodes.get(*name));
+            let node = names.get(&device.ip).and_then(|name| world.nodes.get(name));
             let Some(found) = node.and_then(|node| node.devices.get(&device.device)) else { continue };
             let used = u128::from(found.used_bytes.unwrap_or(0));
             let bytes = zones.entry((device.region, device.zone)).or_default();

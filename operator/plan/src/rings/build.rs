@@ -2,7 +2,7 @@
 
 use super::LoadedRing;
 use super::members::{self, Member};
-use crate::leaving::Leaving;
+use crate::leaving::{Leaving, place_of};
 use crate::plan::BuiltRing;
 use crate::validate::{RingSettings, ValidatedCluster};
 use crate::world::{PublishedRing, World};
@@ -129,7 +129,7 @@ impl Change {
     fn find_leaving(&mut self, leaving: &Leaving) {
         let wanted: HashSet<DeviceId> = self.weights.iter().map(|(id, _)| *id).collect();
         for device in self.builder.devices().filter(|device| !wanted.contains(&device.id)) {
-            let place = (device.ip.clone(), device.device.clone());
+            let place = place_of(device);
             if leaving.lost.contains(&place) {
                 self.lost.push(device.id);
             } else if leaving.draining.contains(&place) {

@@ -1,6 +1,7 @@
 //! The published rings, read once a plan.
 
 use super::build;
+use crate::leaving::{Place, place_of};
 use crate::parallel;
 use crate::world::World;
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +16,7 @@ pub(crate) struct LoadedRings(BTreeMap<String, LoadedRing>);
 pub(crate) struct LoadedRing {
     pub(crate) builder: Builder,
     /// Ids by host and device: a builder's own search goes through all of them.
-    ids: HashMap<(String, String), DeviceId>,
+    ids: HashMap<Place, DeviceId>,
 }
 
 impl LoadedRings {
@@ -24,7 +25,7 @@ impl LoadedRings {
         let published: Vec<_> = world.rings.iter().flat_map(|rings| &rings.rings).collect();
         let rings = parallel::map(&published, |(name, published)| {
             let builder = build::load(&published.builder).map_err(|error| format!("ring {name}: {error}"))?;
-            let ids = builder.devices().map(|d| ((d.ip.clone(), d.device.clone()), d.id)).collect();
+            let ids = builder.devices().map(|device| (place_of(device), device.id)).collect();
             Ok((name.to_string(), LoadedRing { builder, ids }))
         });
         Ok(Self(rings.into_iter().collect::<Result<_, String>>()?))

@@ -1,6 +1,7 @@
 //! The devices that shall be in a ring, with their weights.
 
 use super::LoadedRings;
+use crate::leaving::{Place, place_of};
 use crate::validate::{ValidatedCluster, ValidatedDevice};
 use crate::world::World;
 use std::collections::{BTreeMap, HashSet};
@@ -31,7 +32,7 @@ pub(super) struct Member {
 }
 
 /// Host and device of everything that shall be in each ring.
-pub(crate) struct Members(BTreeMap<String, HashSet<(String, String)>>);
+pub(crate) struct Members(BTreeMap<String, HashSet<Place>>);
 
 impl Members {
     /// The members of all published rings.
@@ -43,8 +44,7 @@ impl Members {
 
     /// Whether `device` shall be in `ring`.
     pub(crate) fn contains(&self, ring: &str, device: &Device) -> bool {
-        let place = (device.ip.clone(), device.device.clone());
-        self.0.get(ring).is_some_and(|places| places.contains(&place))
+        self.0.get(ring).is_some_and(|places| places.contains(&place_of(device)))
     }
 }
 

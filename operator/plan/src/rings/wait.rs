@@ -3,7 +3,7 @@
 use super::LoadedRing;
 use super::build::Change;
 use super::members::Member;
-use crate::leaving::Leaving;
+use crate::leaving::{Leaving, is_lost};
 use crate::plan::{HoldReason, time_of_day};
 use crate::validate::ValidatedCluster;
 use crate::world::{ObservedNode, World, server_of};
@@ -56,14 +56,13 @@ pub(super) fn reason(
         return Some((HoldReason::RingNotInStep, format!("waits until {behind} hold the current rings")));
     }
     let converging =
-        world.nodes.iter().filter_map(|(name, node)| not_converged(world, leaving, (name, node), ring));
+        world.nodes.iter().filter_map(|(name, node)| not_converged((cluster, world), (name, node), ring));
     converging.into_iter().next().map(|message| (HoldReason::RingConverging, message))
 }
 
 /// Why the data of `ring` on a node that answers is not known to be where the current ring has it.
 fn not_converged(
-    world: &World,
-    leaving: &Leaving,
+    (cluster, world): (&ValidatedCluster, &World),
     (name, node): (&str, &ObservedNode),
     ring: &str,
 ) -> Option<String> {
@@ -79,7 +78,7 @@ fn not_converged(
         match seen.holding(ring) {
             Some(holding) => all_moved &= holding.misplaced == 0,
             // A dead disk tells nothing, and nothing is waited for.
-            None if leaving.is_lost(world, name, device) => {}
+            None if is_lost(cluster, world, name, device) => {}
             None => return Some(format!("{name} does not tell what device {device} holds")),
         }
     }
