@@ -6,6 +6,7 @@ pub mod http_get;
 pub mod kubectl;
 mod leader;
 mod metrics;
+mod pod_status;
 mod serve;
 pub mod verify;
 pub mod wiring;

@@ -1,71 +1,17 @@
-//! What a pod says of itself at `/status`, in the planner's words. Every field may be missing: pods of other versions
-//! say less, or more.
+//! What a pod says of itself at `/status`, in the planner's words.
 
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use crate::pod_status::{DeviceStatus, HoldingStatus, PassStatus, PodStatus};
 use swiftlet_plan::world::{Holding, ObservedDevice, ObservedNode};
-
-/// The answer of `/status`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
-    /// The generation of the rings it holds.
-    pub generation: Option<u64>,
-    /// Since when (Unix time).
-    pub generation_since: Option<i64>,
-    /// The version it runs.
-    pub version: String,
-    /// Its devices.
-    pub devices: Vec<DeviceStatus>,
-    /// The last finished replication pass of each kind of server.
-    pub passes: BTreeMap<String, PassStatus>,
-}
-
-/// A device of a pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct DeviceStatus {
-    /// Its name.
-    pub name: String,
-    /// Why it is not used.
-    pub refused: Option<String>,
-    /// Bytes in use.
-    pub used_bytes: Option<u64>,
-    /// Bytes of its file system.
-    pub size_bytes: Option<u64>,
-    /// Container updates that wait on it.
-    pub async_pendings: u64,
-    /// What was set aside on it.
-    pub quarantined: u64,
-    /// What it holds, by ring.
-    pub rings: Option<BTreeMap<String, HoldingStatus>>,
-}
-
-/// What a device holds of a ring.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct HoldingStatus {
-    /// Partitions of which it holds something.
-    pub partitions: u64,
-    /// Those that the ring has elsewhere.
-    pub misplaced: u64,
-}
-
-/// A finished replication pass.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct PassStatus {
-    /// When it began (Unix time).
-    pub began: i64,
-}
 
 impl PodStatus {
     /// Puts what it says into `node`, whose devices are its claims.
     pub fn describe(&self, node: &mut ObservedNode) {
         node.ring_generation = self.generation;
         node.ring_since_s = self.generation_since;
-        node.version.clone_from(&self.version);
-        node.passes = self.passes.iter().map(|(kind, pass)| (kind.clone(), pass.began)).collect();
+        node.version = self.version.clone().unwrap_or_default();
+        let began =
+            |(kind, pass): (&String, &Option<PassStatus>)| Some((kind.clone(), pass.as_ref()?.began?));
+        node.passes = self.passes.iter().filter_map(began).collect();
         for said in self.devices.iter().filter(|said| said.refused.is_none()) {
             if let Some(device) = node.devices.get_mut(&said.name) {
                 said.describe(device);
@@ -80,10 +26,15 @@ impl DeviceStatus {
         let is_shared =
             self.size_bytes.zip(device.real_bytes).is_some_and(|(disk, volume)| disk / 2 > volume);
         device.used_bytes = self.used_bytes.filter(|_| !is_shared);
-        device.async_pendings = self.async_pendings;
-        device.quarantined = self.quarantined;
+        device.async_pendings = self.async_pendings.unwrap_or_default();
+        device.quarantined = self.quarantined.unwrap_or_default();
         let holding = |(ring, held): (&String, &HoldingStatus)| {
-            (ring.clone(), Holding { partitions: held.partitions, misplaced: held.misplaced })
+            let (partitions, misplaced) = (held.partitions, held.misplaced);
+            let held = Holding {
+                partitions: partitions.unwrap_or_default(),
+                misplaced: misplaced.unwrap_or_default(),
+            };
+            (ring.clone(), held)
         };
         device.holdings = self.rings.as_ref().map(|rings| rings.iter().map(holding).collect());
     }

@@ -4,9 +4,9 @@ use super::apply::Applier;
 use super::build::{
     GENERATION_ANNOTATION, NODE_LABEL, REVISION_ANNOTATION, ZONE_LABEL, pod::HEALTH_PORT, proxy::POOL_LABEL,
 };
-use super::pod_status::PodStatus;
 use super::{Context, PassError};
 use crate::http_get;
+use crate::pod_status::PodStatus;
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::{Client, ResourceExt};

@@ -1,8 +1,8 @@
 //! Which cluster a command is about, and how its nodes are asked.
 
-use super::status::node::NodeAnswer;
 use crate::cluster::build::{NODE_LABEL, Owner, pod::HEALTH_PORT, proxy::POOL_LABEL};
 use crate::cluster::pods;
+use crate::pod_status::PodStatus;
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
@@ -162,7 +162,7 @@ impl Target {
     }
 
     /// What each of `pods` says of itself, in their order; a reason where one does not answer.
-    pub async fn ask_all(&self, pods: &[Pod]) -> Vec<Result<NodeAnswer, String>> {
+    pub async fn ask_all(&self, pods: &[Pod]) -> Vec<Result<PodStatus, String>> {
         let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
         let asked = names.into_iter().map(|name| async move {
             let answer = self.connection.ask_pod(&name, HEALTH_PORT, "status").await?;

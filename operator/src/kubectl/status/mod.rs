@@ -1,6 +1,5 @@
 //! `kubectl swift status`.
 
-pub mod node;
 mod screen;
 mod snapshot;
 

@@ -1,8 +1,8 @@
 //! The screen: a line for the cluster, a table of Zones and nodes, and what is going on.
 
-use super::node::sum;
 use super::snapshot::{DeviceSeen, PodSeen, Snapshot, State, ZoneSeen};
 use crate::kubectl::table::{Table, bytes, count, duration, percent, plural};
+use crate::pod_status::sum;
 use std::fmt::Write;
 
 /// With more nodes than this only those are shown that there is something to say about.

@@ -1,9 +1,9 @@
 //! A cluster at one moment: what its resources declare and report, and what its pods say of themselves.
 
-use super::node::{DeviceAnswer, NodeAnswer, sum};
 use crate::cluster::build::{NODE_LABEL, ZONE_LABEL, plan as plan_page, proxy::POOL_LABEL, rings as objects};
 use crate::cluster::rings::index_in;
 use crate::kubectl::target::Target;
+use crate::pod_status::{DeviceStatus, PodStatus, sum};
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
@@ -219,7 +219,7 @@ fn gone_zones(seen: &[(&Pod, PodSeen)], declared: &[String]) -> Vec<ZoneSeen> {
     zones.into_iter().map(zone).collect()
 }
 
-fn see(pod: &Pod, said: Result<NodeAnswer, String>) -> PodSeen {
+fn see(pod: &Pod, said: Result<PodStatus, String>) -> PodSeen {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let named = PodSeen {
@@ -242,8 +242,8 @@ fn see(pod: &Pod, said: Result<NodeAnswer, String>) -> PodSeen {
     }
 }
 
-impl From<DeviceAnswer> for DeviceSeen {
-    fn from(device: DeviceAnswer) -> DeviceSeen {
+impl From<DeviceStatus> for DeviceSeen {
+    fn from(device: DeviceStatus) -> DeviceSeen {
         DeviceSeen {
             partitions: device.sum_of(|ring| ring.partitions),
             misplaced: device.sum_of(|ring| ring.misplaced),
@@ -300,7 +300,7 @@ mod tests {
         );
         let mut leaving = metadata;
         leaving["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
-        let seen = see(&pod(json!({"metadata": leaving, "status": ready})), Ok(NodeAnswer::default()));
+        let seen = see(&pod(json!({"metadata": leaving, "status": ready})), Ok(PodStatus::default()));
         assert!(!seen.ready && seen.silent.is_none());
     }
 
@@ -314,7 +314,7 @@ mod tests {
         let gone = pod(
             json!({"metadata": {"name": "demo-old-0-0", "labels": {NODE_LABEL: "demo-old-0", ZONE_LABEL: "old"}}}),
         );
-        let seen = [(&gone, see(&gone, Ok(NodeAnswer::default())))];
+        let seen = [(&gone, see(&gone, Ok(PodStatus::default())))];
         assert_eq!(gone_zones(&seen, &["rack1".into()])[0].nodes[0].name, "demo-old-0");
         assert!(gone_zones(&seen, &["old".into()]).is_empty());
     }
