@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import time
 
@@ -71,6 +72,16 @@ def wait_ready(kind, name, namespace, timeout_s=180):
 def pod_status(namespace, pod):
     """What a pod says of its rings, asked through the API server."""
     return json.loads(kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:6206/proxy/status"))
+
+
+def recycle_disks():
+    """What a provisioner does, where the cluster has none: a disk whose claim is gone is emptied and may be claimed again."""
+    for volume in get("pv"):
+        path = volume["spec"].get("local", {}).get("path")
+        if volume["status"]["phase"] == "Released" and path and os.path.isdir(path):
+            for entry in os.scandir(path):
+                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+            kubectl("patch", "pv", volume["metadata"]["name"], "--type=json", "-p", '[{"op": "remove", "path": "/spec/claimRef"}]')
 
 
 class Swift:

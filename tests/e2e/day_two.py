@@ -2,16 +2,14 @@
 every byte. Scenarios follow each other on one cluster."""
 import hashlib
 import json
-import os
 import random
-import shutil
 import sys
 import threading
 import time
 import unittest
 
 import cluster
-from cluster import Swift, condition, get, kubectl, wait_for, wait_ready
+from cluster import Swift, condition, get, kubectl, recycle_disks, wait_for, wait_ready
 from scenarios import STORAGE, make_namespace, patch, pod_status, settled_generation, uids
 
 NAMESPACE = "day-two"
@@ -83,16 +81,6 @@ def wait_settled(what, timeout_s=240):
         wait_for(what, settled, timeout_s, 2)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{plan()}\n{ready_message()}") from None
-
-
-def recycle_disks():
-    """What a provisioner does, where the cluster has none: a disk whose claim is gone is emptied and may be claimed again."""
-    for volume in get("pv"):
-        path = volume["spec"].get("local", {}).get("path")
-        if volume["status"]["phase"] == "Released" and path and os.path.isdir(path):
-            for entry in os.scandir(path):
-                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-            kubectl("patch", "pv", volume["metadata"]["name"], "--type=json", "-p", '[{"op": "remove", "path": "/spec/claimRef"}]')
 
 
 class Load:

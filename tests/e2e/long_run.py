@@ -10,12 +10,12 @@ import time
 
 import cluster
 import day_two
-from cluster import Swift, get, kubectl, wait_ready
-from day_two import DEVICES, Load, QUICK, nodes, patch, recycle_disks, wait_settled
+from cluster import Swift, get, kubectl, recycle_disks, wait_ready
+from day_two import DEVICES, Load, QUICK, nodes, patch, wait_settled
 from scenarios import SYSTEM, make_namespace
 
 K8S = os.path.join(cluster.ROOT, "tests/e2e/k8s")
-RUN = os.path.join(os.environ.get("K8S_HOME", os.path.join(cluster.ROOT, "target/k8s")), "run")
+RUN = os.path.join(os.environ.get("K8S_HOME", os.path.join(cluster.ROOT, "target/k8s")), "run", os.environ.get("K8S_NAME", "k8s"))
 NAMESPACE = day_two.NAMESPACE = "long-run"
 ZONES = day_two.ZONES
 # The control plane runs on the first host.

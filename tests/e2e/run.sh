@@ -3,7 +3,7 @@
 # Uses the cluster that KUBECONFIG names, which must have a default StorageClass and be able to pull
 # E2E_IMAGES/swiftlet and E2E_IMAGES/swiftlet-operator (default localhost); else makes one with kind where docker runs;
 # else builds Kubernetes itself on this machine (tests/e2e/k8s, needs root). Images come from `make image`.
-# usage: run.sh [file.py [scenario…]]       without: scenarios.py, day_two.py, kubectl_swift.py; E2E_KEEP=1 leaves the cluster up
+# usage: run.sh [file.py [scenario…]]       without: all of them; E2E_KEEP=1 leaves the cluster up
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(cd "$here/../.." && pwd)
@@ -51,5 +51,12 @@ fi
 if [ $# -gt 0 ]; then
   python3 "$here/$1" "${@:2}"
 else
-  for scenarios in scenarios.py fits_in.py day_two.py kubectl_swift.py; do python3 "$here/$scenarios"; done
+  # Where one file fails the others still say what they found.
+  failed=()
+  for scenarios in scenarios.py fits_in.py day_two.py kubectl_swift.py; do
+    echo "-- $scenarios"
+    python3 "$here/$scenarios" || failed+=("$scenarios")
+    python3 "$here/tidy.py" || failed+=("tidy.py after $scenarios")
+  done
+  [ ${#failed[@]} = 0 ] || { printf 'failed: %s\n' "${failed[@]}" >&2; exit 1; }
 fi

@@ -23,6 +23,7 @@ OPERATOR = "deployment/swiftlet-operator"
 OURS = "app.kubernetes.io/managed-by=swiftlet-operator"
 PROXY = "app.kubernetes.io/component=proxy"
 STORAGE = "app.kubernetes.io/component=storage"
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 EVERYTHING = "swiftclusters,zones,statefulsets,deployments,services,configmaps,secrets,persistentvolumeclaims,pods"
 # The same in every run, so that a scenario can be run again by itself.
 RANDOM = random.Random(1)
@@ -32,7 +33,7 @@ BODIES = {f"o{i}": RANDOM.randbytes(1000 * (i + 1)) for i in range(20)} | {"larg
 def make_namespace(name):
     """A namespace that takes no pod but such as meet the restricted Pod Security Standard."""
     kubectl("create", "namespace", name, check=False)
-    kubectl("label", "namespace", name, "--overwrite", "pod-security.kubernetes.io/enforce=restricted")
+    kubectl("label", "namespace", name, "--overwrite", RESTRICTED)
 
 
 def uids(namespace, *labels):

@@ -18,8 +18,7 @@ sleep 1
 # The shims outlive their containerd; the socket path below our own folder names ours and nobody else's.
 for pid in $(pgrep -f "containerd-shim.*$RUN/"); do kill -9 "$pid" 2>/dev/null; done
 awk '{print $2}' /proc/mounts | grep "^$RUN/" | sort -r | while read -r mount; do umount -l "$mount" 2>/dev/null; done
-awk '{print $2}' /proc/mounts | grep '^/run/netns/cni-' | sort -u | while read -r mount; do ip netns del "${mount##*/}" 2>/dev/null; done
-for namespace in $(ip netns list | awk '/^k8s-/{print $1}'); do ip netns del "$namespace"; done
+for namespace in $(ip netns list | awk -v ours="^$K8S_NAME-" '$1 ~ ours {print $1}'); do ip netns del "$namespace"; done
 rm -rf "$RUN"
-for group in /sys/fs/cgroup/*/k8s-n*/; do find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null; done
+for group in /sys/fs/cgroup/*/"$K8S_NAME"-n*/; do find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null; done
 true
