@@ -51,7 +51,7 @@ pub(super) struct ObjectsArgs {
     /// Only objects whose names begin so
     #[arg(long)]
     prefix: Option<String>,
-    /// Objects that have expired, too
+    /// Objects that have expired, too; a cluster takes none of them
     #[arg(long)]
     include_expired: bool,
     /// Objects at once

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 use swiftlet_storage::db::split_swift_bytes;
+use swiftlet_types::Timestamp;
 use swiftlet_types::names::{quote, quote_component};
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -172,6 +173,7 @@ impl ClusterTarget {
                 self.renew()?;
                 Err(PutError::Target("the token had expired: run again".into()))
             }
+            400 if object.has_expired(Timestamp::now()) => Ok(Taken::Expired),
             status if status / 100 == 2 => Ok(Taken::Stored),
             _ => Err(refused("PUT", path, &answer)),
         }
@@ -186,6 +188,7 @@ impl ClusterTarget {
         let path = format!("{path}?multipart-manifest=put");
         let answer = self.send("PUT", &path, &client_headers(object), body.into())?;
         match answer.status {
+            400 if object.has_expired(Timestamp::now()) => Ok(Taken::Expired),
             400 | 409 => Ok(Taken::Later),
             status if status / 100 == 2 => Ok(Taken::Stored),
             _ => Err(refused("PUT", &path, &answer)),

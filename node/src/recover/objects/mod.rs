@@ -15,6 +15,7 @@ pub use folder::FolderTarget;
 pub use work::{Options, Report, recover};
 
 use swiftlet_storage::object::{ObjectPath, ObjectState};
+use swiftlet_types::Timestamp;
 use thiserror::Error;
 
 /// An object on its way.
@@ -37,6 +38,12 @@ impl Object {
         field.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// Whether it is to be no more at `now`.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        let at = self.state.metadata.get_str("X-Delete-At").and_then(|at| at.trim().parse::<u64>().ok());
+        at.is_some_and(|at| at <= now.seconds())
+    }
+
     /// Whether its bytes are ciphertext.
     pub fn is_encrypted(&self) -> bool {
         self.state.metadata.get("X-Object-Sysmeta-Crypto-Body-Meta").is_some()
@@ -52,6 +59,8 @@ pub enum Taken {
     Present,
     /// Not before others are there.
     Later,
+    /// No more: its time ran out on the way.
+    Expired,
 }
 
 /// Why a target has no object.

@@ -229,13 +229,12 @@ impl Attempt<'_> {
         let mut problems = Problems::default();
         let state = self.version.state(metadata, content.len, &mut problems);
         done.problems.extend(problems.shown().iter().cloned());
-        let delete_at = state.metadata.get_str("X-Delete-At").and_then(|at| at.trim().parse::<u64>().ok());
-        if delete_at.is_some_and(|at| at <= self.options.now.seconds()) && !self.options.include_expired {
+        let (path, policy) = (self.path.clone(), self.version.policy);
+        let object = Object { path, state, policy, is_folder_too: self.is_folder_too };
+        if object.has_expired(self.options.now) && !self.options.include_expired {
             done.state = Some(State::Expired);
             return;
         }
-        let (path, policy) = (self.path.clone(), self.version.policy);
-        let object = Object { path, state, policy, is_folder_too: self.is_folder_too };
         let (bytes, is_encrypted) = (content.len, object.is_encrypted());
         let taken = match self.target {
             None => Ok(Taken::Stored),
@@ -246,6 +245,7 @@ impl Attempt<'_> {
                 (done.state, done.bytes, done.is_encrypted) = (Some(State::Recovered), bytes, is_encrypted);
             }
             Ok(Taken::Present) => done.state = Some(State::Present),
+            Ok(Taken::Expired) => done.state = Some(State::Expired),
             Ok(Taken::Later) if self.is_second_pass => done
                 .problems
                 .push(format!("{}: a manifest whose segments are not all there", self.path.name())),

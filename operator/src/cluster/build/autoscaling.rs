@@ -42,11 +42,14 @@ pub fn autoscaler(owner: &Owner, pool: &ProxyPool) -> Option<HorizontalPodAutosc
     })
 }
 
+/// What Kubernetes itself writes for all that an object held before its first apply, where nobody is known to have said it.
+const NOBODY: &str = "before-first-apply";
+
 /// Who else than this operator says how many replicas a Deployment has.
 pub fn scaled_by(deployment: &Deployment) -> Option<String> {
     let others = deployment.metadata.managed_fields.iter().flatten();
     let by = others
-        .filter(|entry| entry.manager.as_deref() != Some(MANAGER))
+        .filter(|entry| !matches!(entry.manager.as_deref(), Some(MANAGER | NOBODY)))
         .find(|entry| owns_replicas(entry))?;
     Some(by.manager.clone().unwrap_or_default())
 }
@@ -112,6 +115,9 @@ mod tests {
             "fieldsV1": {"f:metadata": {"f:annotations": {}}, "f:spec": {"f:replicas": {}, "f:paused": {}}}});
         assert_eq!(scaled_by(&deployment(json!([ours, status]))), None);
         assert_eq!(scaled_by(&deployment(json!([]))), None);
+        let nobody =
+            json!({"manager": NOBODY, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+        assert_eq!(scaled_by(&deployment(json!([nobody, ours]))), None);
         let scaled = deployment(json!([ours, status, scale, edit]));
         assert_eq!(scaled_by(&scaled).as_deref(), Some("kube-controller-manager"));
         let left = Deployment {
