@@ -108,12 +108,16 @@ FUZZ_SECONDS ?= 60
 fuzz: rust ## every fuzz target for a minute (FUZZ_SECONDS=600, FUZZ_JOBS=2); tests/results/fuzz.txt
 	@FUZZ_RESULTS=tests/results/fuzz.txt tests/fuzz/run.sh all $(FUZZ_SECONDS)
 
-.PHONY: e2e e2e-slow long-run
+.PHONY: e2e e2e-slow e2e-rare long-run
 e2e: image ## on a real three-node Kubernetes (or your KUBECONFIG)
 	@echo "== e2e"
 	@tests/e2e/run.sh
 e2e-slow: image ## the same where kubelets and etcd have their own defaults, which takes longer
 	@K8S_SYNC=1m K8S_ETCD_BYTES=0 tests/e2e/run.sh 2>&1 | tee tests/results/e2e-slow.txt
+
+e2e-rare: image ## changes that come seldom (regions, weights, resizing, images, operators); tests/results/e2e-rare.txt (root)
+	@{ E2E_KEEP=1 tests/e2e/run.sh scenarios.py test_01_install_by_helm && . tests/e2e/k8s/env.sh && PATH=$$BIN:$$PATH \
+		E2E_EXEC=tests/e2e/k8s/exec.sh python3 tests/e2e/rare_changes.py; } 2>&1 | tee tests/results/e2e-rare.txt; tests/e2e/k8s/down.sh
 
 long-run: image ## 50 random changes on a real Kubernetes under load, faults among them; tests/results/long-run.txt (root)
 	@{ E2E_KEEP=1 tests/e2e/run.sh scenarios.py test_01_install_by_helm && . tests/e2e/k8s/env.sh && PATH=$$BIN:$$PATH \
