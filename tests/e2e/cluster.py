@@ -66,7 +66,21 @@ def wait_ready(kind, name, namespace, timeout_s=180):
     def ready():
         found = get(kind, name, "-n", namespace)
         return is_current(found) and condition(found).get("status") == "True"
-    wait_for(f"{kind} {name} ready", ready, timeout_s)
+    try:
+        wait_for(f"{kind} {name} ready", ready, timeout_s)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{explain(namespace)}") from None
+
+
+def explain(namespace):
+    """Why a cluster is not what it should be, as far as it can be told."""
+    said = [f"{c['type']}={c['status']} {c.get('reason')}: {c.get('message')}"
+            for found in (*get("swiftcluster", "-n", namespace), *get("zone", "-n", namespace))
+            for c in found.get("status", {}).get("conditions", [])]
+    plans = [found["data"].get("plan.yaml", "") for found in get("configmap", "-n", namespace)
+             if found["metadata"]["name"].endswith("-plan")]
+    return "\n".join([*said, *plans, kubectl("get", "pods,pvc", "-n", namespace, "-o", "wide", check=False),
+                      kubectl("get", "events", "-n", namespace, "--sort-by=.lastTimestamp", check=False)[-4000:]])
 
 
 def pod_status(namespace, pod):

@@ -80,7 +80,7 @@ def wait_settled(what, timeout_s=240):
     try:
         wait_for(what, settled, timeout_s, 2)
     except AssertionError as error:
-        raise AssertionError(f"{error}\n{plan()}\n{ready_message()}") from None
+        raise AssertionError(f"{error}\n{cluster.explain(NAMESPACE)}") from None
 
 
 class Load:
