@@ -79,7 +79,11 @@ def explain(namespace):
             for c in found.get("status", {}).get("conditions", [])]
     plans = [found["data"].get("plan.yaml", "") for found in get("configmap", "-n", namespace)
              if found["metadata"]["name"].endswith("-plan")]
-    return "\n".join([*said, *plans, kubectl("get", "pods,pvc", "-n", namespace, "-o", "wide", check=False),
+    pods = [pod["metadata"]["name"] for pod in get("pods", "-n", namespace)
+            if pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "storage"]
+    told = [f"{pod}: " + kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:6206/proxy/status", check=False)
+            + "\n" + kubectl("logs", "-n", namespace, pod, "--tail=20", check=False) for pod in pods]
+    return "\n".join([*said, *plans, *told, kubectl("get", "pods,pvc", "-n", namespace, "-o", "wide", check=False),
                       kubectl("get", "events", "-n", namespace, "--sort-by=.lastTimestamp", check=False)[-4000:]])
 
 

@@ -37,6 +37,12 @@ def partitions(node):
     return {device["name"]: device["rings"]["object"]["partitions"] for device in found}
 
 
+def uneven(node):
+    """By how many partitions the devices of a node differ: devices of equal weight hold alike, but for a few."""
+    held = partitions(node).values()
+    return max(held) - min(held)
+
+
 def operator_image():
     return get(OPERATOR, "-n", SYSTEM)["spec"]["template"]["spec"]["containers"][0]["image"]
 
@@ -112,7 +118,7 @@ class RareChanges(unittest.TestCase):
         self.assertFalse(any("far" in name for name in claims()))
 
     def test_02_a_higher_weight_brings_more(self):
-        self.assertEqual(len(set(partitions("demo-rack1-0").values())), 1)
+        self.assertLess(uneven("demo-rack1-0"), 4)
         heavier = [DEVICES[0], {**DEVICES[1], "weightPercent": 300}]
         patch("zone", "rack1", {"spec": {"devices": heavier}}, NAMESPACE)
         wait_settled("d2 heavier")
@@ -120,7 +126,7 @@ class RareChanges(unittest.TestCase):
         self.assertGreater(held["d2"], 2 * held["d1"], held)
         patch("zone", "rack1", {"spec": {"devices": DEVICES}}, NAMESPACE)
         wait_settled("both alike")
-        self.assertEqual(len(set(partitions("demo-rack1-0").values())), 1)
+        self.assertLess(uneven("demo-rack1-0"), 4)
 
     def test_03_a_larger_volume_weighs_more(self):
         before = uids(NAMESPACE, "-l", STORAGE)

@@ -1,5 +1,6 @@
 """What a mixed cluster must be able to do, each part on a cluster of its own: its figure, and what is wrong."""
 
+import contextlib
 import time
 
 from tests.conformance import run as conformance
@@ -37,18 +38,19 @@ def converge(cluster, args):
     """Writes through both proxies while a node of each side is away; the daemons of both make it whole."""
     load = world.World(ports(cluster), seed=args.seed)
     load.write(args.objects)
-    passes = {}
-    wrong = []
+    passes, wrong, findings = {}, [], []
     for away in (PYTHON_NODES[1], OUR_NODES[1]):
-        with world.Reader(load) as reader:
+        with readers(cluster, load) as (all_of_them, any_one):
             cluster.stop_node(away)
             load.write(args.objects // 2)
         cluster.start_node(away)
-        wrong += reader.wrong
+        wrong += all_of_them.wrong
+        findings += any_one.findings
         passes[cluster.who[away]], left = whole.make_whole(cluster, load)
         wrong += left
-    wrong += seen_wrong(cluster, load)
-    return f"whole after {passes['python']} passes with a Python node back, {passes['ours']} with one of ours", wrong
+    behind, at_fault = told.sort_out(cluster, findings, saio.NODES)
+    figure = f"whole after {passes['python']} passes with a Python node back, {passes['ours']} with one of ours"
+    return f"{figure}; {len(behind)} reads of nodes that missed a write", wrong + at_fault + seen_wrong(cluster, load)
 
 
 def updates(cluster, args):
@@ -108,8 +110,7 @@ def replace(cluster, args):
     load.write(args.objects // 2)
     wrong, changes = [], [(n, "ours") for n in PYTHON_NODES] + [(n, "python") for n in saio.NODES]
     changes += [(n, "ours") for n in OUR_NODES]
-    # Whoever comes back has missed writes and is old until it is told, so that a client who must know asks all of them.
-    with world.Reader(load, newest=True) as all_of_them, world.Reader(load) as any_one:
+    with readers(cluster, load) as (all_of_them, any_one):
         for n, who in changes:
             writing = load.begin_writing(args.objects // 2)
             cluster.change_node(n, "python" if args.python_alone else who)
@@ -122,6 +123,16 @@ def replace(cluster, args):
     figure = (f"{len(changes)} nodes changed, {load.acknowledged} writes, {all_of_them.reads} reads of all replicas, "
               f"{any_one.reads} of any one, {len(behind)} of these from a node that had not been told of a write yet")
     return figure, wrong + seen_wrong(cluster, load)
+
+
+@contextlib.contextmanager
+def readers(cluster, load):
+    """Two that read meanwhile, of all replicas and of any one. Whoever comes back has missed writes and is old until it is
+    told, so that a client who must know asks all of them: our proxy, where there is one, as Swift's takes the newest bytes
+    but what was posted to any copy of them."""
+    newest_ports = [saio.PROXY_PORT["ours" if "ours" in cluster.proxies else "python"]]
+    with world.Reader(load, newest=True, ports=newest_ports) as all_of_them, world.Reader(load) as any_one:
+        yield all_of_them, any_one
 
 
 def ports(cluster):

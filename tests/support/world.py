@@ -163,11 +163,17 @@ class World:
         return {name: state for name, state in self.states.items() if state}
 
     def missed(self, name, seen):
-        """The transactions since the name was as it was seen, or None where it never was so."""
+        """The transactions since the name was as it was seen, or None where no node can have it so: one that did not hear
+        of some writes has what it did hear of, older bytes with the words of a later POST among it."""
         with self.lock:
             states = list(self.history[name])
-        at = next((at for at in reversed(range(len(states))) if states[at][0] == seen), None)
-        return None if at is None else [transaction for _, transaction in states[at + 1:]]
+        last = lambda like, after=-1: next((at for at in reversed(range(len(states))) if at > after and like(states[at][0])), None)
+        at, told = last(lambda state: state == seen), None
+        if at is None and seen and seen.color:
+            at = last(lambda state: state and (state.etag, state.size) == (seen.etag, seen.size))
+            told = None if at is None else last(lambda state: state and state[2:] == seen[2:], at)
+            at = None if told is None else at
+        return None if at is None else [states[n][1] for n in range(at + 1, len(states)) if n != told]
 
     def look(self, client, name, newest=False):
         """Reads one object: a Finding, or None where it is in a state that it had meanwhile."""
@@ -203,13 +209,14 @@ class World:
 
 
 class Reader:
-    """Reads any names until told to stop. `newest` asks all replicas, as one must while some are known to be old."""
+    """Reads any names until told to stop, through some proxies or all. `newest` asks all replicas, as one must while some
+    are known to be old."""
 
-    def __init__(self, world, newest=False, pause_s=0.005):
+    def __init__(self, world, newest=False, ports=None, pause_s=0.005):
         self.world, self.newest, self.pause_s = world, newest, pause_s
         self.reads, self.again, self.findings = 0, 0, []
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(port,)) for port in world.ports]
+        self.threads = [threading.Thread(target=self._run, args=(port,)) for port in ports or world.ports]
 
     def _run(self, port):
         client, rng = Client(port), random.Random(port)
